@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Counters of the engine: one row gives the field, the name that users see, and its documentation. All are
+ * written by the owning core alone and may be read by anybody.
+ */
+#ifndef TCP_TCP_STATS_H
+#define TCP_TCP_STATS_H
+
+#include <stdint.h>
+
+#define TCP_STATS(X)                                                                                         \
+	X(segments_in, "segments received for a connection, listener or nobody")                             \
+	X(segments_out, "segments emitted, retransmissions included")                                        \
+	X(bytes_in, "payload bytes received in order")                                                       \
+	X(bytes_out, "payload bytes emitted for the first time")                                             \
+	X(active_opens, "connections opened by us")                                                          \
+	X(passive_opens, "connections opened by a peer and established")                                     \
+	X(retransmits, "segments retransmitted")                                                             \
+	X(rto_expiries, "retransmission timeouts")                                                           \
+	X(fast_recoveries, "loss recoveries entered without a timeout")                                      \
+	X(sack_recoveries, "of these, driven by SACK")                                                       \
+	X(tlp_probes, "tail loss probes sent (RFC 8985)")                                                    \
+	X(spurious_recoveries, "recoveries undone because nothing was lost")                                 \
+	X(dsack_in, "duplicate SACKs received (RFC 2883)")                                                   \
+	X(dup_acks_in, "duplicate acknowledgements received")                                                \
+	X(ooo_segments_in, "segments received out of order")                                                 \
+	X(zero_window_probes, "probes of a closed window sent")                                              \
+	X(zero_windows_in, "times a peer closed its window")                                                 \
+	X(keepalive_probes, "keepalive probes sent")                                                         \
+	X(delayed_acks, "acknowledgements sent by the delay timer")                                          \
+	X(resets_in, "acceptable RSTs received")                                                             \
+	X(resets_out, "RSTs sent")                                                                           \
+	X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                                  \
+	X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")                               \
+	X(syn_cookies_out, "SYN cookies sent")                                                               \
+	X(syn_cookies_in, "connections opened from a valid SYN cookie")                                      \
+	X(time_waits, "connections that entered TIME_WAIT")                                                  \
+	X(time_waits_recycled, "TIME_WAIT records taken early because the table was full")                   \
+	X(drop_malformed, "dropped: TCP header or options not well-formed")                                  \
+	X(drop_no_listener, "dropped: nobody listens and no connection matches")                             \
+	X(drop_paws, "dropped: timestamp too old (RFC 7323 PAWS)")                                           \
+	X(drop_out_of_window, "dropped: sequence number outside the window")                                 \
+	X(drop_bad_ack, "dropped: acknowledges data never sent, or far too old")                             \
+	X(drop_no_ack, "dropped: no ACK flag in a synchronised state")                                       \
+	X(drop_no_memory, "dropped: the user had no room for the bytes")                                     \
+	X(drop_no_record, "dropped: no free connection or range record")                                     \
+	X(drop_backlog, "dropped: backlog full")                                                             \
+	X(drop_no_path, "dropped: the layer below refused a SYN")                                            \
+	X(drop_bad_cookie, "dropped: ACK to a listener with an invalid SYN cookie")                          \
+	X(drop_duplicate, "dropped: every byte was received before")                                         \
+	X(icmp_ignored, "ICMP errors ignored: quoted sequence number not in flight")                         \
+	X(timeouts, "connections ended by a timeout")                                                        \
+	X(records_inconsistent, "records freed at start because they made no sense")
+
+struct tcp_stats {
+#define TCP_STATS_FIELD(name, doc) uint64_t name;
+	TCP_STATS(TCP_STATS_FIELD)
+#undef TCP_STATS_FIELD
+};
+
+#endif
