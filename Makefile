@@ -84,7 +84,7 @@ define link
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1)
 endef
 
-$(O)/bin/ixd: $(call obj,$(SUPERVISOR_SRC) $(COMMON_SRC))
+$(O)/bin/ixd: $(call obj,$(SUPERVISOR_SRC) $(COMMON_SRC) $(TCP_SRC))
 	$(call link,$(call pkg_libs,$(PKGS_SUPERVISOR)))
 $(O)/libexec/ixd-dataplane: $(call obj,$(DATAPLANE_SRC) $(COMMON_SRC) $(TCP_SRC))
 	$(call link,$(call pkg_libs,$(PKGS_DATAPLANE)))
@@ -109,13 +109,13 @@ $(O)/bin/ix-%: $(O)/client-lib/examples/ix-%.o $(call obj,$(EXAMPLE_COMMON)) $(O
 # ---- tests
 # All of tests/unit/LAYER/*_test.c make one Criterion program, linked with that layer's objects but its main.
 unit_tcp_objs        = $(call obj,$(TCP_SRC))
-unit_common_objs     = $(call obj,$(COMMON_SRC))
-unit_supervisor_objs = $(filter-out %/main.o,$(call obj,$(SUPERVISOR_SRC) $(COMMON_SRC)))
+unit_common_objs     = $(call obj,$(COMMON_SRC) $(TCP_SRC))
+unit_supervisor_objs = $(filter-out %/main.o,$(call obj,$(SUPERVISOR_SRC) $(COMMON_SRC) $(TCP_SRC)))
 unit_dataplane_objs  = $(filter-out %/main.o,$(call obj,$(DATAPLANE_SRC) $(COMMON_SRC) $(TCP_SRC)))
 unit_control_objs    = $(filter-out %/main.o,$(call obj,$(CONTROL_SRC) $(COMMON_SRC) $(TCP_SRC)))
 unit_client-lib_objs = $(call obj,$(CLIENT_SRC))
 unit_ctl_objs        = $(filter-out %/main.o,$(call obj,$(CTL_SRC)))
-unit_bpf_objs        = $(call obj,$(COMMON_SRC))
+unit_bpf_objs        = $(call obj,$(COMMON_SRC) $(TCP_SRC))
 UNIT_BINS := $(patsubst %,$(O)/tests/unit_%,$(UNIT_LAYERS))
 define unit_rule
 $(O)/tests/unit_$(1): $(call obj,$(call src,tests/unit/$(1)/*.c)) $(unit_$(1)_objs)

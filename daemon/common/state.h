@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state memfd: everything that a connection is, as fixed-size records addressed by index, so that it
+ * outlives the dataplane process. No pointers. Its layout follows from struct static_config alone; supervisor
+ * (which only sizes it), dataplane (which writes it) and control (which reads it) compute the same offsets.
+ */
+#ifndef DAEMON_COMMON_STATE_H
+#define DAEMON_COMMON_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/common/msg.h"
+#include "tcp/tcp.h"
+
+#define STATE_MAGIC   0x69787430u
+#define STATE_VERSION 1
+#define STATE_NONE    UINT32_MAX
+
+/* Who has a UMEM frame. Written before the frame is handed over, so that after a crash a frame is at worst
+ * taken for the kernel's although it is free, never the other way round. */
+enum frame_owner { FRAME_FREE, FRAME_KERNEL_RX, FRAME_KERNEL_TX, FRAME_CORE };
+
+enum conn_phase {
+	CONN_FREE,
+	CONN_OPENING,     /* connect sent, or passive handshake going on */
+	CONN_KNOCKED,     /* established, offered to a client, not accepted yet */
+	CONN_OPEN,        /* the client has it */
+	CONN_CLOSED,      /* the client has given it up by close: only its unsent data matters */
+	CONN_ORPHANED,    /* closed, and the client itself is gone; its memory is held for the unsent data */
+};
+
+/* Events owed to the client because its ring was full. Receive and sent events need no list: they follow from
+ * the totals below. */
+enum conn_owed {
+	CONN_OWED_KNOCK = 1 << 0,
+	CONN_OWED_CONNECTED = 1 << 1,
+	CONN_OWED_RECV = 1 << 2,
+	CONN_OWED_SENT = 1 << 3,
+	CONN_OWED_EOF = 1 << 4,
+	CONN_OWED_DEAD = 1 << 5,
+};
+
+/* The dataplane's half of a connection; the record of the same index in the TCP engine is the other. All
+ * stream offsets are 64-bit counts since the connection began. */
+struct conn_record {
+	uint32_t generation; /* of handles to this record; incremented when it is freed */
+	uint32_t client;     /* index of the client that has it, STATE_NONE before a knock is assigned */
+	uint32_t listener;   /* supervisor's listener id, STATE_NONE for an active open */
+	uint8_t phase;       /* enum conn_phase */
+	uint8_t owed;        /* enum conn_owed */
+	uint8_t dead_reason; /* enum ix_reason */
+	uint8_t flags;
+	uint64_t cookie;
+	uint64_t sent_given_off;  /* bytes taken from sendv */
+	uint64_t sent_acked_off;  /* acknowledged by the peer */
+	uint64_t sent_posted_off; /* acknowledged and told to the client */
+	uint64_t sent_limit_off;  /* send_limit as last told */
+	uint32_t chunk_head, chunk_tail; /* sendv pieces not yet acknowledged, STATE_NONE when empty */
+	uint32_t chunk_cursor;    /* piece in which the next new byte to send lies */
+	uint32_t cell_head, cell_tail; /* RX cells in stream order */
+	uint32_t rx_reserved_cells;
+	uint64_t rx_base_off;     /* stream offset of the first byte of cell_head */
+	uint64_t rx_ready_off;    /* in order up to here */
+	uint64_t rx_posted_off;   /* told to the client up to here */
+	uint64_t rx_done_off;     /* given back by recv_done up to here */
+	uint64_t rx_limit_off;    /* offered to the peer up to here */
+	uint32_t rx_window_bytes; /* present size of the receive budget */
+	uint32_t neigh;           /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
+	uint32_t route_generation;
+	uint8_t iface;            /* index in the mirror */
+	uint8_t reserved[3];
+	uint64_t rx_grow_off;     /* receive-window growth: measured from here */
+	uint64_t reserved2[6];
+};
+_Static_assert(sizeof(struct conn_record) == 192, "three cache lines");
+
+/* A piece given to sendv, in the pool of a core. */
+struct send_chunk {
+	uint64_t stream_off;
+	uint64_t arena_off; /* in the client's TX arena */
+	uint32_t len;
+	uint32_t next;
+};
+
+struct state_header {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t bytes;
+	uint32_t is_initialised; /* set by the first dataplane when all records are in order */
+	uint32_t reserved;
+	struct static_config fixed;
+};
+
+/* Offsets of one core's parts, and of what is common. */
+struct state_layout {
+	size_t bytes;
+	size_t frame_owner_off; /* uint8_t per frame of the whole UMEM */
+	size_t core_off[IXD_CORES_MAX];
+	size_t engine_off, engine_bytes; /* from core_off: surviving memory of the TCP engine */
+	size_t conn_off;                 /* from core_off: struct conn_record[conns_per_core] */
+	size_t chunk_off;                /* from core_off: struct send_chunk[send_chunks_per_core] */
+	size_t listener_off;             /* from core_off: struct listener_record[IXD_LISTENERS_MAX] */
+};
+
+/* What a core knows of a listener, so that a new dataplane process has it again. */
+struct listener_record {
+	uint32_t is_used;
+	uint8_t addr[16];
+	uint16_t port, vlan;
+	uint32_t flags, backlog, user_timeout_ms;
+	uint32_t cc;
+	uint32_t next_turn; /* index in clients: who gets the next knock */
+	uint32_t clients_count;
+	uint32_t reserved;
+	uint32_t clients[IXD_CLIENTS_MAX];
+	uint64_t cookies[IXD_CLIENTS_MAX];
+};
+
+/* Engine limits that follow from the configuration. */
+void state_engine_limits(const struct static_config *fixed, struct tcp_limits *limits);
+/* Fills *layout; deterministic. tcp_surviving_size() decides engine_bytes. */
+void state_layout_compute(const struct static_config *fixed, struct state_layout *layout);
+/* Checks a mapped state memfd of `bytes` bytes against fixed: 0 or -EPROTO. */
+int state_header_check(const void *state, size_t bytes, const struct static_config *fixed);
+
+#endif

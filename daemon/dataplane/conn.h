@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The seam inside the dataplane between the packet side (loop, sockets, frames, Ethernet, IP, ICMP) and the
+ * client side (channels, commands, events, connections' memory). The packet side calls only what is declared
+ * here; the client side is called from the core's own thread only.
+ */
+#ifndef DAEMON_DATAPLANE_CONN_H
+#define DAEMON_DATAPLANE_CONN_H
+
+#include "daemon/dataplane/core.h"
+
+/* Start-up: allocates core->clients, takes over what the state memfd holds. Before tcp_engine_init().
+ * 0 or negative errno. */
+int client_side_init(struct core *core);
+/* After tcp_engine_init(): in a restarted dataplane, reset each old connection (tcp_abort) so that `dead` with
+ * IX_REASON_RESTART is owed to its client, and install the known listeners in the engine again. */
+void client_side_recover(struct core *core);
+
+/* The engine's callbacks that concern clients, for the ops table that core.c puts together:
+ * everything but emit(). ctx is the struct core. */
+bool conn_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, struct tcp_path *path);
+void conn_on_open(void *ctx, uint32_t conn, uint32_t listener);
+void conn_on_established(void *ctx, uint32_t conn, uint32_t listener);
+bool conn_rx_store(void *ctx, uint32_t conn, uint64_t off, const uint8_t *data, uint32_t len);
+void conn_on_readable(void *ctx, uint32_t conn, uint64_t end_off);
+void conn_on_acked(void *ctx, uint32_t conn, uint64_t acked_off);
+void conn_on_eof(void *ctx, uint32_t conn);
+void conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason);
+
+/* Copies len bytes of the outgoing stream from stream offset off to dst and adds them to *sum when sum is not
+ * NULL (the copy out with the checksum folded in). Reads client memory, which may change meanwhile: what is
+ * copied is what is summed. False when the stream has no such bytes (never happens for offsets the engine was
+ * told of; counted). */
+bool conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst, uint64_t *sum);
+
+/* The turn, in the loop's order. */
+/* Posts what is owed and publishes event indices; rings doorbells of clients that sleep. */
+void event_flush(struct core *core);
+/* Takes commands of all clients, at most `budget` in all, in turn and fairly; true when any was taken. */
+bool command_drain(struct core *core, uint32_t budget);
+/* Before sleeping: announces sleep in every channel and looks again; false: there is work after all.
+ * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel, tagged by channel_of_event().*/
+bool channels_prepare_sleep(struct core *core);
+void channels_end_sleep(struct core *core);
+/* A doorbell rang (epoll said so): drain its bytes; notice hang-up. */
+void channel_doorbell(struct core *core, struct channel *channel);
+/* The earliest time at which the client side has something to do on its own (linger of orphans); {0} never. */
+tcp_time client_side_next_timer(const struct core *core);
+void client_side_timer_run(struct core *core);
+
+/* Mailbox messages of the main thread that concern clients; each answers through core->outbox as declared in
+ * mailbox.h. */
+struct client_mapping; /* made once per process by the main thread: both memories mapped */
+void channel_add(struct core *core, struct client_mapping *mapping, int doorbell_fd);
+void channel_del(struct core *core, uint32_t client);
+void client_policy_set(struct core *core, struct client_mapping *mapping);
+void listener_install(struct core *core, const struct msg_listen *listen);
+void listener_remove(struct core *core, const struct msg_listen *listen);
+/* On the core whose channel asked: posts `listening`. */
+void listener_announce(struct core *core, const struct msg_listen *listen);
+void client_side_configure(struct core *core);
+
+/* What the client side needs from the packet side. */
+/* Finds the way to tuple->remote, fills record->iface, neigh, route_generation and *hop; asks the supervisor for
+ * the link-layer address when it is not known. 0 or -ENETUNREACH. ip_output.c */
+int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_record *record,
+                  struct mirror_hop *hop);
+/* The core to which packets of this tuple are steered. flow.c */
+uint32_t flow_core(const struct dataplane *dp, const struct tcp_tuple *tuple);
+
+#endif
