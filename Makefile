@@ -147,6 +147,7 @@ deps: ## install what the build and the tests need (Debian, as root)
 clean: ## remove build/
 	$(Q)rm -rf $(O)
 
+-include $(wildcard mk/*.mk)
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 .PHONY: all help tests deps clean
 .DELETE_ON_ERROR:
