@@ -195,7 +195,8 @@ struct ix_event {
 	uint8_t reason;  /* enum ix_reason, in dead */
 	int16_t outcome; /* 0 or negative errno: listening, connected, error */
 	uint16_t local_port, remote_port;
-	uint64_t cookie; /* the client's: of the connection, or (knock, listening) of the listener */
+	uint64_t cookie; /* the client's: of the connection, or (knock, listening) of the listener; error: the one
+			    that the command carried (listen, connect, cancel, accept), else the connection's, else 0 */
 	union {
 		uint64_t handle; /* knock, connected, error; listening: the listener's handle */
 		uint64_t off;    /* recv: in the RX arena, from rx_off */
