@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Commands: each is written into the next slot of the channel's command ring; ix_flush() publishes the batch
- * and wakes the core if it sleeps. Arguments are checked for what the ABI cannot express; policy and state are
- * ixd's to judge.
+ * and wakes the core if it sleeps. Arguments are checked for what the ABI cannot express; policy and state
+ * are ixd's to judge.
  */
 #include <errno.h>
 #include <string.h>
@@ -200,7 +200,8 @@ IX_EXPORT uint32_t ix_cmd_space(struct ix_channel *channel)
 void channel_ring(struct ix_channel *channel)
 {
 	/* A full socket means that a ring is already on its way, so EAGAIN is success. */
-	if (send(channel->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN && errno != EINTR)
+	if (send(channel->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
+	    errno != EINTR)
 		client_set_gone(channel->client);
 }
 

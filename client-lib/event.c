@@ -11,15 +11,15 @@
 
 #include "client-lib/internal.h"
 
-#define NS_PER_US 1000u
-#define NS_PER_S  1000000000u
+#define NS_PER_US          1000u
+#define NS_PER_S           1000000000u
 
 /* While a command ring is full nobody rings when it has room again, so such a wait looks by itself. */
 #define STARVED_RECHECK_NS 1000000u
 
 /* Spinning looks at the clock only every so many turns, and whether ixd lives only every so often. */
-#define SPINS_PER_CLOCK 32u
-#define ALIVE_CHECK_NS  10000000u
+#define SPINS_PER_CLOCK    32u
+#define ALIVE_CHECK_NS     10000000u
 
 IX_EXPORT uint64_t ix_now_ns(void)
 {
@@ -56,8 +56,9 @@ IX_EXPORT void ix_release(struct ix_channel *channel, unsigned count)
 		return;
 	channel->evt_cons += count < used ? count : used;
 	ix_ring_store(&channel->mine->evt_cons, channel->evt_cons);
-	/* ixd owes events when the ring is nearly full, and may have gone to sleep on that. A ring that is less
-	 * than half full keeps nobody waiting, so the barrier and the ring are for the other case only. */
+	/* ixd owes events when the ring is nearly full, and may have gone to sleep on that. A ring that is
+	 * less than half full keeps nobody waiting, so the barrier and the ring are for the other case only.
+	 */
 	if (used >= channel->evt_slots / 2 && ix_ring_peer_sleeps(&channel->daemon->is_sleeping))
 		channel_ring(channel);
 }
@@ -155,8 +156,8 @@ static int sleep_on(struct ix_channel *const channels[], unsigned count, uint64_
 {
 	struct pollfd fds[2 * IX_CORES_MAX];
 	struct timespec limit = {
-		.tv_sec = (time_t)(limit_ns / NS_PER_S),
-		.tv_nsec = (long)(limit_ns % NS_PER_S),
+	    .tv_sec = (time_t)(limit_ns / NS_PER_S),
+	    .tv_nsec = (long)(limit_ns % NS_PER_S),
 	};
 	int ready;
 

@@ -12,9 +12,9 @@
 #include <ix/ring.h>
 
 /* Exported from the shared object; everything else is hidden by -fvisibility. */
-#define IX_EXPORT __attribute__((visibility("default")))
+#define IX_EXPORT      __attribute__((visibility("default")))
 
-#define TX_BLOCK_SHIFT 7u /* smallest allocation: 128 bytes, two cache lines */
+#define TX_BLOCK_SHIFT 7u  /* smallest allocation: 128 bytes, two cache lines */
 #define TX_ORDERS      26u /* largest: 128 << 25 = 4 GiB */
 
 struct tx_link {

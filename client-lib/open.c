@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of a client: find the instance's socket, say hello, check the welcome, map the two memories, lay the
- * channels over them; and the way back.
+ * The life of a client: find the instance's socket, say hello, check the welcome, map the two memories, lay
+ * the channels over them; and the way back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -18,10 +18,10 @@
 #include "client-lib/internal.h"
 
 #define DEFAULT_TIMEOUT_MS 10000u
-#define FDS_MAX		   (2 + IX_CORES_MAX)
+#define FDS_MAX            (2 + IX_CORES_MAX)
 
 /* No memory is larger; below it, sums of a few sizes and strides cannot overflow. */
-#define MEMORY_MAX ((uint64_t)1 << 48)
+#define MEMORY_MAX         ((uint64_t)1 << 48)
 
 static _Thread_local char open_reason[IX_REASON_SIZE + 64];
 
@@ -69,8 +69,9 @@ static int socket_path(const char *instance, struct sockaddr_un *address)
 	else
 		length = snprintf(address->sun_path, sizeof(address->sun_path), "%s", instance);
 	if (length < 0 || (size_t)length >= sizeof(address->sun_path))
-		return fail(-ENAMETOOLONG, "the client socket of instance \"%s\" has a path of %d bytes; %zu is the "
-					   "limit: use a shorter runtime directory",
+		return fail(-ENAMETOOLONG,
+			    "the client socket of instance \"%s\" has a path of %d bytes; %zu is the "
+			    "limit: use a shorter runtime directory",
 			    instance, length, sizeof(address->sun_path) - 1);
 	return 0;
 }
@@ -79,12 +80,14 @@ static int connect_failed(int error, const char *path)
 {
 	switch (error) {
 	case ENOENT:
-		return fail(-error, "no ixd instance at %s: start ixd, or name the instance ($IXD_INSTANCE)", path);
+		return fail(-error, "no ixd instance at %s: start ixd, or name the instance ($IXD_INSTANCE)",
+			    path);
 	case ECONNREFUSED:
 		return fail(-error, "%s is there, but no ixd listens on it: start ixd", path);
 	case EACCES:
 	case EPERM:
-		return fail(-error, "no permission to use %s: see the mode of the socket and its directory", path);
+		return fail(-error, "no permission to use %s: see the mode of the socket and its directory",
+			    path);
 	case EAGAIN:
 		return fail(-ETIMEDOUT, "ixd does not answer at %s: its backlog stayed full", path);
 	default:
@@ -95,8 +98,8 @@ static int connect_failed(int error, const char *path)
 static int socket_connect(const struct sockaddr_un *address, uint32_t timeout_ms)
 {
 	struct timeval timeout = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000,
+	    .tv_sec = timeout_ms / 1000,
+	    .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000,
 	};
 	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int error;
@@ -116,12 +119,12 @@ static int socket_connect(const struct sockaddr_un *address, uint32_t timeout_ms
 static int hello_send(int sock, const struct ix_open_params *params)
 {
 	struct ix_hello hello = {
-		.magic = IX_ABI_MAGIC,
-		.version = IX_ABI_VERSION,
-		.rx_bytes = params->rx_bytes,
-		.tx_bytes = params->tx_bytes,
-		.cmd_slots = params->cmd_slots,
-		.evt_slots = params->evt_slots,
+	    .magic = IX_ABI_MAGIC,
+	    .version = IX_ABI_VERSION,
+	    .rx_bytes = params->rx_bytes,
+	    .tx_bytes = params->tx_bytes,
+	    .cmd_slots = params->cmd_slots,
+	    .evt_slots = params->evt_slots,
 	};
 
 	if (send(sock, &hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello))
@@ -149,7 +152,8 @@ static void take_fds(struct msghdr *message, struct arrival *arrival)
 			continue;
 		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < count && arrival->fd_count < FDS_MAX; i++)
-			memcpy(&arrival->fds[arrival->fd_count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			memcpy(&arrival->fds[arrival->fd_count++], CMSG_DATA(c) + i * sizeof(int),
+			       sizeof(int));
 	}
 }
 
@@ -161,10 +165,10 @@ static int welcome_receive(int sock, uint32_t timeout_ms, struct arrival *arriva
 	} control;
 	struct iovec part = {.iov_base = &arrival->welcome, .iov_len = sizeof(arrival->welcome)};
 	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t got;
 
@@ -179,9 +183,11 @@ static int welcome_receive(int sock, uint32_t timeout_ms, struct arrival *arriva
 	if (!got)
 		return fail(-ECONNRESET, "ixd closed the connection without an answer: see its log");
 	if (message.msg_flags & MSG_CTRUNC)
-		return fail(-EMFILE, "no room for ixd's file descriptors: raise the limit of open files (ulimit -n)");
+		return fail(-EMFILE,
+			    "no room for ixd's file descriptors: raise the limit of open files (ulimit -n)");
 	if ((size_t)got != sizeof(arrival->welcome) || message.msg_flags & MSG_TRUNC)
-		return fail(-EPROTO, "ixd's welcome has %zd bytes instead of %zu: library and ixd do not match", got,
+		return fail(-EPROTO,
+			    "ixd's welcome has %zd bytes instead of %zu: library and ixd do not match", got,
 			    sizeof(arrival->welcome));
 	return 0;
 }
@@ -191,7 +197,8 @@ static bool fits(uint64_t off, uint64_t len, uint64_t limit)
 	return off <= limit && len <= limit - off;
 }
 
-/* `cores` areas of `len` bytes, `stride` apart from `off` on, aligned to cache lines, inside `limit` bytes. */
+/* `cores` areas of `len` bytes, `stride` apart from `off` on, aligned to cache lines, inside `limit` bytes.
+ */
 static bool areas_fit(uint64_t off, uint64_t stride, uint64_t len, uint32_t cores, uint64_t limit)
 {
 	return off % 64 == 0 && stride % 64 == 0 && stride >= len && stride <= limit &&
@@ -206,18 +213,18 @@ static bool is_power_of_two(uint32_t value)
 static bool welcome_is_sane(const struct ix_welcome *w)
 {
 	return w->cores && w->cores <= IX_CORES_MAX && is_power_of_two(w->cmd_slots) &&
-	       is_power_of_two(w->evt_slots) && w->daemon_bytes && w->client_bytes && w->daemon_bytes <= MEMORY_MAX &&
-	       w->client_bytes <= MEMORY_MAX &&
+	       is_power_of_two(w->evt_slots) && w->daemon_bytes && w->client_bytes &&
+	       w->daemon_bytes <= MEMORY_MAX && w->client_bytes <= MEMORY_MAX &&
 	       areas_fit(w->daemon_core_off, w->daemon_core_stride, sizeof(struct ix_daemon_core), w->cores,
 			 w->daemon_bytes) &&
-	       areas_fit(w->evt_off, w->evt_stride, (uint64_t)w->evt_slots * sizeof(struct ix_event), w->cores,
-			 w->daemon_bytes) &&
+	       areas_fit(w->evt_off, w->evt_stride, (uint64_t)w->evt_slots * sizeof(struct ix_event),
+			 w->cores, w->daemon_bytes) &&
 	       areas_fit(w->client_core_off, w->client_core_stride, sizeof(struct ix_client_core), w->cores,
 			 w->client_bytes) &&
 	       areas_fit(w->cmd_off, w->cmd_stride, (uint64_t)w->cmd_slots * sizeof(struct ix_cmd), w->cores,
 			 w->client_bytes) &&
-	       fits(w->rx_off, w->rx_bytes, w->daemon_bytes) && fits(w->tx_off, w->tx_bytes, w->client_bytes) &&
-	       w->tx_off % 64 == 0;
+	       fits(w->rx_off, w->rx_bytes, w->daemon_bytes) &&
+	       fits(w->tx_off, w->tx_bytes, w->client_bytes) && w->tx_off % 64 == 0;
 }
 
 /* ixd is trusted; these checks turn a mismatch of versions into words instead of a crash. */
@@ -233,14 +240,15 @@ static int welcome_check(struct arrival *arrival)
 		return fail(w->status < 0 ? w->status : -EPROTO, "%s",
 			    w->reason[0] ? w->reason : ix_strerror(w->status));
 	if (w->version != IX_ABI_VERSION)
-		return fail(-EPROTONOSUPPORT, "ixd speaks version %u of the client interface, this library %u: "
-					      "install the libixclient that belongs to the running ixd",
+		return fail(-EPROTONOSUPPORT,
+			    "ixd speaks version %u of the client interface, this library %u: "
+			    "install the libixclient that belongs to the running ixd",
 			    w->version, IX_ABI_VERSION);
 	if (!welcome_is_sane(w))
 		return fail(-EPROTO, "ixd's welcome makes no sense: library and ixd do not match");
 	if (arrival->fd_count != 2 + w->cores)
-		return fail(-EPROTO, "ixd sent %u file descriptors for %u cores instead of %u", arrival->fd_count,
-			    w->cores, 2 + w->cores);
+		return fail(-EPROTO, "ixd sent %u file descriptors for %u cores instead of %u",
+			    arrival->fd_count, w->cores, 2 + w->cores);
 	return 0;
 }
 
@@ -311,7 +319,8 @@ static int client_build(struct arrival *arrival, int sock, uint32_t spin_us, str
 	error = map_memory(arrival->fds[0], w->daemon_bytes, PROT_READ, &daemon_memory);
 	client->daemon_memory = daemon_memory;
 	if (!error)
-		error = map_memory(arrival->fds[1], w->client_bytes, PROT_READ | PROT_WRITE, &client->client_memory);
+		error = map_memory(arrival->fds[1], w->client_bytes, PROT_READ | PROT_WRITE,
+				   &client->client_memory);
 	for (unsigned i = 0; !error && i < w->cores; i++) {
 		error = channel_init(client, w, i, arrival->fds[2 + i]);
 		if (error)
@@ -367,7 +376,8 @@ IX_EXPORT void ix_close(struct ix_client *client)
 	if (!client)
 		return;
 	for (unsigned i = 0; i < client->cores; i++) {
-		/* What was appended belongs to the application's wishes: a close just before the end counts. */
+		/* What was appended belongs to the application's wishes: a close just before the end counts.
+		 */
 		if (client->sock >= 0)
 			ix_flush(&client->channels[i]);
 		close(client->channels[i].doorbell);

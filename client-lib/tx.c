@@ -10,7 +10,7 @@
 
 #include "client-lib/internal.h"
 
-#define NONE UINT32_MAX
+#define NONE      UINT32_MAX
 
 /* Tags: what begins at a block. Zero: nothing, the block is inside of another. */
 #define TAG_USED  0x40u
@@ -116,7 +116,8 @@ int tx_init(struct tx_arena *tx, uint8_t *base, uint64_t bytes)
 		tx_fini(tx);
 		return -ENOMEM;
 	}
-	/* Cut the arena into the largest aligned blocks: from the front, each as large as its place allows. */
+	/* Cut the arena into the largest aligned blocks: from the front, each as large as its place allows.
+	 */
 	while (at < tx->blocks) {
 		unsigned order = at ? (unsigned)__builtin_ctz(at) : TX_ORDERS - 1;
 

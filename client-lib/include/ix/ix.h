@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The low-level client interface of ixd: batched commands that never block, results that come as events, bytes
- * received and sent without a copy in the library.
+ * The low-level client interface of ixd: batched commands that never block, results that come as events,
+ * bytes received and sent without a copy in the library.
  *
  * A client has one *channel* per ixd core. Commands are appended to a channel and handed over by ix_flush();
  * events are taken with ix_peek() and ix_release() (in place) or ix_poll() (copied). A connection belongs to
  * the channel on which its knock or connected event came; all its commands go there.
  *
  * Threads: a channel is used by one thread at a time, and a thread may use several. ix_open() and ix_close()
- * concern the whole client. Nothing here takes a lock, and nothing but ix_open() and the wait functions blocks.
+ * concern the whole client. Nothing here takes a lock, and nothing but ix_open() and the wait functions
+ * blocks.
  *
  * Errors are negative errno values; ix_strerror() puts them into words. ix(7) is the introduction.
  */
@@ -31,7 +32,8 @@ struct ix_channel;
 /* Wait without limit. */
 #define IX_WAIT_FOREVER UINT64_MAX
 
-/* What ix_open() asks for. Zero everywhere, or a null pointer, means the defaults of the instance's policy. */
+/* What ix_open() asks for. Zero everywhere, or a null pointer, means the defaults of the instance's policy.
+ */
 struct ix_open_params {
 	uint64_t rx_bytes;   /* memory for received bytes */
 	uint64_t tx_bytes;   /* memory for bytes to send */
@@ -59,12 +61,13 @@ struct ix_options {
 /* ---- A client */
 
 /*
- * Connects to an ixd instance and maps the memories it gives. `instance` is a name, or, when it has a '/', the
- * path of a runtime directory or of a client socket; NULL means $IXD_INSTANCE, else "default". Runtime
- * directories are looked for in $IXD_RUNDIR, else /run/ixd. On success *client is the caller's until ix_close().
- * On failure *client is NULL and ix_open_reason() tells what to do about it. Blocks for params->timeout_ms at
- * the most. Errors: -ENOENT, -ECONNREFUSED no such instance runs; -EACCES, -EPERM policy; -EPROTO,
- * -EPROTONOSUPPORT another version; -ETIMEDOUT; -EINVAL; -ENOMEM; and what the instance answers.
+ * Connects to an ixd instance and maps the memories it gives. `instance` is a name, or, when it has a '/',
+ * the path of a runtime directory or of a client socket; NULL means $IXD_INSTANCE, else "default". Runtime
+ * directories are looked for in $IXD_RUNDIR, else /run/ixd. On success *client is the caller's until
+ * ix_close(). On failure *client is NULL and ix_open_reason() tells what to do about it. Blocks for
+ * params->timeout_ms at the most. Errors: -ENOENT, -ECONNREFUSED no such instance runs; -EACCES, -EPERM
+ * policy; -EPROTO, -EPROTONOSUPPORT another version; -ETIMEDOUT; -EINVAL; -ENOMEM; and what the instance
+ * answers.
  */
 int ix_open(const char *instance, const struct ix_open_params *params, struct ix_client **client);
 
@@ -98,14 +101,14 @@ unsigned ix_channel_core(const struct ix_channel *channel);
 /* Changes whenever ixd's dataplane was restarted. Connections of the old epoch end with IX_REASON_RESTART. */
 uint32_t ix_epoch(const struct ix_channel *channel);
 
-/* ---- Commands. Each is appended to the channel and takes effect at ix_flush(). They return 0; -EAGAIN when the
- * command ring is full (flush, take events, try again: the caller keeps its own order); -EINVAL for arguments
- * that no ixd would take; -ECONNRESET when ixd has gone. What ixd refuses comes as IX_EV_ERROR with the
- * sequence number that ix_last_seq() gave. */
+/* ---- Commands. Each is appended to the channel and takes effect at ix_flush(). They return 0; -EAGAIN when
+ * the command ring is full (flush, take events, try again: the caller keeps its own order); -EINVAL for
+ * arguments that no ixd would take; -ECONNRESET when ixd has gone. What ixd refuses comes as IX_EV_ERROR with
+ * the sequence number that ix_last_seq() gave. */
 
 /* Listens on local->ip (all zero: every address of the instance's interfaces) and local->port. Sent once, on
- * any channel; one IX_EV_LISTENING with `cookie` and the listener's handle answers on the same channel. Knocks
- * then come on every channel. */
+ * any channel; one IX_EV_LISTENING with `cookie` and the listener's handle answers on the same channel.
+ * Knocks then come on every channel. */
 int ix_listen(struct ix_channel *channel, uint64_t cookie, const struct ix_addr *local,
 	      const struct ix_options *options);
 
@@ -130,8 +133,8 @@ int ix_reject(struct ix_channel *channel, uint64_t handle);
 /*
  * Sends `count` pieces that lie in memory from ix_tx_alloc(). They stay the connection's, unchanged, until an
  * IX_EV_SENT covers them (acked_total counts from the connection's first byte) or IX_EV_DEAD ends it. More
- * bytes than send_limit allows are refused: whole per IX_SG_MAX pieces, into which longer lists are split. All
- * or nothing is appended. -EINVAL: an empty piece, or one outside the arena.
+ * bytes than send_limit allows are refused: whole per IX_SG_MAX pieces, into which longer lists are split.
+ * All or nothing is appended. -EINVAL: an empty piece, or one outside the arena.
  */
 int ix_sendv(struct ix_channel *channel, uint64_t handle, const struct ix_sg *sg, unsigned count);
 
@@ -180,9 +183,9 @@ int ix_wait(struct ix_channel *channel, uint64_t timeout_ns);
 /* The same for several channels (IX_CORES_MAX at the most) used by one thread. Returns how many are ready. */
 int ix_wait_any(struct ix_channel *const channels[], unsigned count, uint64_t timeout_ns);
 
-/* For a foreign event loop: readable when a sleeping client has been woken, hung up when ixd has gone. To sleep:
- * ix_prepare_wait() on each channel; when one returns 1, there is work and no sleep; else wait for POLLIN;
- * in both cases ix_finish_wait(), then take the events. Never read from the descriptor. */
+/* For a foreign event loop: readable when a sleeping client has been woken, hung up when ixd has gone. To
+ * sleep: ix_prepare_wait() on each channel; when one returns 1, there is work and no sleep; else wait for
+ * POLLIN; in both cases ix_finish_wait(), then take the events. Never read from the descriptor. */
 int ix_fd(const struct ix_channel *channel);
 
 /* Flushes, and announces that this client is about to sleep. 1: do not sleep, there is work; 0: sleep now;
@@ -198,7 +201,8 @@ int ix_finish_wait(struct ix_channel *channel);
  * memory. NULL when there is no room or len is 0. Free it on the same channel. */
 void *ix_tx_alloc(struct ix_channel *channel, size_t len);
 
-/* Frees memory of ix_tx_alloc(), by the pointer that it returned. NULL is allowed. -EINVAL for anything else. */
+/* Frees memory of ix_tx_alloc(), by the pointer that it returned. NULL is allowed. -EINVAL for anything else.
+ */
 int ix_tx_free(struct ix_channel *channel, void *memory);
 
 /* Bytes that an allocation really has; at least what was asked for. 0 for a pointer that is none. */
