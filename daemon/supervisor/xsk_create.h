@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes AF_XDP sockets: opened, rings sized, UMEM registered or shared, bound. Nothing of them is mapped here;
+ * the dataplane maps the rings.
+ */
+#ifndef DAEMON_SUPERVISOR_XSK_CREATE_H
+#define DAEMON_SUPERVISOR_XSK_CREATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/common/msg.h"
+#include "daemon/supervisor/umem.h"
+#include "daemon/supervisor/why.h"
+
+enum xsk_copy { XSK_COPY_AUTO, XSK_COPY_COPY, XSK_COPY_ZEROCOPY };
+
+struct xsk_request {
+	const char *iface_name;
+	uint32_t ifindex;
+	uint32_t queue;           /* of the interface, from 0 */
+	bool is_primary;          /* the first socket of this queue: brings FILL and COMPLETION */
+	enum xsk_copy copy;       /* for a secondary: what the primary of its queue got */
+	uint32_t ring_slots;      /* of each ring; a power of two */
+	const struct umem *umem;
+	int first_fd;             /* socket that registered the UMEM, -1: this one registers it */
+	int primary_fd;           /* for a secondary: the primary of its queue */
+};
+
+struct xsk_made {
+	int fd; /* the caller's */
+	bool is_zerocopy;
+	bool has_tx;
+	uint32_t rx_slots, tx_slots, fill_slots, comp_slots; /* 0: the socket has no such ring of its own */
+	char copy_why[128]; /* why `auto` did not get zero copy; else empty */
+};
+
+/* Errors name interface, queue and reason; EBUSY right after a killed predecessor is retried within one second. */
+int xsk_create(const struct xsk_request *request, struct xsk_made *made, struct why *why);
+/* Number of combined or receive queues that the interface has now; negative errno. */
+int xsk_queues_of(const char *iface_name, struct why *why);
+
+#endif
