@@ -39,7 +39,7 @@ static const struct msg_kind {
     [MSG_SUP_UNLISTEN] = {"sup-unlisten", PAYLOAD(listen), 0, 0},
     [MSG_SUP_LISTEN_READY] = {"sup-listen-ready", PAYLOAD(listen), 0, 0},
     [MSG_SUP_NEIGH] = {"sup-neigh", PAYLOAD(neigh), 0, 0},
-    [MSG_CTL_INIT] = {"ctl-init", PAYLOAD(init), 6, 6},
+    [MSG_CTL_INIT] = {"ctl-init", PAYLOAD(init), 6, 7},
     [MSG_CTL_CONFIG] = {"ctl-config", PAYLOAD(config), 0, 0},
     [MSG_CTL_REPLY] = {"ctl-reply", PAYLOAD(reply), 0, 0},
     [MSG_CTL_STOP] = {"ctl-stop", 0, 0, 0},

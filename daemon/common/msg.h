@@ -94,7 +94,8 @@ enum msg_type {
 	MSG_SUP_LISTEN_READY, /* `listen`: installed on all cores */
 	MSG_SUP_NEIGH,        /* `neigh`: a link-layer address is needed */
 	/* supervisor → control */
-	MSG_CTL_INIT,      /* fds: state (ro), stats (ro), mirror (ro), view (ro), verdicts map, control listener */
+	MSG_CTL_INIT,      /* fds: state (ro), stats (ro), mirror (ro), view (ro), verdicts map, control listener,
+	                    * flow group map */
 	MSG_CTL_CONFIG,    /* `config` */
 	MSG_CTL_REPLY,     /* `reply`: a piece of the answer to MSG_SUP_REQUEST */
 	MSG_CTL_STOP,
