@@ -7,6 +7,7 @@
 #ifndef DAEMON_DATAPLANE_CONN_H
 #define DAEMON_DATAPLANE_CONN_H
 
+#include "daemon/dataplane/client_mapping.h"
 #include "daemon/dataplane/core.h"
 
 /* Start-up: allocates core->clients, takes over what the state memfd holds. Before tcp_engine_init().
@@ -39,7 +40,8 @@ void event_flush(struct core *core);
 /* Takes commands of all clients, at most `budget` in all, in turn and fairly; true when any was taken. */
 bool command_drain(struct core *core, uint32_t budget);
 /* Before sleeping: announces sleep in every channel and looks again; false: there is work after all.
- * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel, tagged by channel_of_event().*/
+ * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel (its lowest bit is 0, which tells
+ * it from the packet side's events, enum core_event). */
 bool channels_prepare_sleep(struct core *core);
 void channels_end_sleep(struct core *core);
 /* A doorbell rang (epoll said so): drain its bytes; notice hang-up. */
@@ -48,16 +50,20 @@ void channel_doorbell(struct core *core, struct channel *channel);
 tcp_time client_side_next_timer(const struct core *core);
 void client_side_timer_run(struct core *core);
 
-/* Mailbox messages of the main thread that concern clients; each answers through core->outbox as declared in
- * mailbox.h. */
-struct client_mapping; /* made once per process by the main thread: both memories mapped */
-void channel_add(struct core *core, struct client_mapping *mapping, int doorbell_fd);
+/* Mail of the main thread that concerns clients (core.c dispatches it; mailbox.h has what goes back). */
+/* mapping->policy[core->id] and doorbell_fd[core->id] are this core's. After it returns, the main thread is told
+ * that the client is ready here. */
+void channel_add(struct core *core, struct client_mapping *mapping);
+/* The client's socket is closed; core_tell_client_gone() when nothing refers to its memories any more. */
 void channel_del(struct core *core, uint32_t client);
+/* mapping->policy[core->id] has just changed. */
 void client_policy_set(struct core *core, struct client_mapping *mapping);
-void listener_install(struct core *core, const struct msg_listen *listen);
+/* 0, or the negative errno that becomes the outcome of the listen. */
+int listener_install(struct core *core, const struct msg_listen *listen);
 void listener_remove(struct core *core, const struct msg_listen *listen);
 /* On the core whose channel asked: posts `listening`. */
 void listener_announce(struct core *core, const struct msg_listen *listen);
+/* core->config has just changed. */
 void client_side_configure(struct core *core);
 
 /* What the client side needs from the packet side. */

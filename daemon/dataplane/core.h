@@ -23,7 +23,7 @@
 struct core;
 struct channel;   /* channel.h: one client on one core */
 struct mailbox;   /* mailbox.h: messages between the main thread and a core thread */
-struct xsk_port;  /* xsk.h: one AF_XDP socket of this core */
+struct xsk_core;  /* xsk.h: the AF_XDP sockets of this core */
 
 /* A UMEM frame by number; its bytes start at umem + index * IXD_FRAME_BYTES. The frame's home core is
  * index / frames_per_core. */
@@ -42,21 +42,19 @@ struct dataplane {
 	const struct mirror *mirror;
 	struct ixd_ephemeral *ephemeral;
 	const uint32_t *flow_groups; /* element stride is 8 bytes in an mmapable array; use flow_group_core() */
-	uint8_t *frame_owner;
+	uint8_t *frame_owner; /* enum frame_owner per frame, in the state memfd */
 	uint32_t frames_total;
 	uint32_t cores;
 	struct tcp_keys keys;
 	struct ixd_toeplitz *toeplitz;
 	struct core *core[IXD_CORES_MAX];
+	struct frame_exchange *exchange; /* frame.h: rings between cores */
 	int supervisor_fd;
 };
 
-/* A packet to be sent: header room first, so that layers prepend. */
-struct tx_frame {
-	frame_index frame;
-	uint8_t *data;  /* first byte of the Ethernet header */
-	uint32_t len;
-};
+/* In core->epoll_fd an event's data.u64 with the lowest bit set is the packet side's; without it, it is a
+ * struct channel pointer. */
+enum core_event { CORE_EVENT_PACKETS = 1, CORE_EVENT_WAKE = 3 };
 
 struct core {
 	/* first cache line: what every turn reads */
@@ -73,19 +71,36 @@ struct core {
 	/* sockets and frames: owned by xsk.c, frame.c */
 	struct xsk_core *xsk;
 	struct frame_pool *frames;
+	struct rx_batch *rx; /* packet.h: the packets of this turn */
+	struct ip_core *ip;  /* ip.h: what sending needs: parked packets, last addresses */
 
 	/* clients: owned by channel.c, conn.c, chunk.c, rx_memory.c */
 	struct client_side *clients;
 
 	/* waiting: owned by loop.c */
 	int epoll_fd;
+	int wake_fd;            /* eventfd: mail, or another core wants something of a sleeping core */
 	struct mailbox *inbox;  /* main thread → core */
 	struct mailbox *outbox; /* core → main thread */
+
+	/* The only word here that others look at: set while the thread waits in epoll, see core_wake(). */
+	uint32_t is_sleeping __attribute__((aligned(64)));
 };
 
 static inline uint32_t flow_group_core(const struct dataplane *dp, uint32_t group)
 {
 	return __atomic_load_n(&dp->flow_groups[group * 2], __ATOMIC_RELAXED);
 }
+
+/* Makes and frees a core's private world; the surviving part is in dp->state. Main thread, before start and
+ * after the end of the threads. 0 or negative errno. */
+int core_init(struct core *core, struct dataplane *dp, uint16_t id);
+void core_fini(struct core *core);
+/* Engine, clients, recovery. On the core's own thread, before its first turn. 0 or negative errno. */
+int core_start(struct core *core);
+/* Takes what has come from the main thread; true when there was any. */
+bool core_take_mail(struct core *core);
+/* Wakes a core that sleeps; for other cores. What it shall see must have been published before. */
+void core_wake(struct core *core);
 
 #endif
