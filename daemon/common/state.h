@@ -99,7 +99,9 @@ struct state_layout {
 	size_t frame_owner_off; /* uint8_t per frame of the whole UMEM */
 	size_t core_off[IXD_CORES_MAX];
 	size_t engine_off, engine_bytes; /* from core_off: surviving memory of the TCP engine */
-	size_t conn_off;                 /* from core_off: struct conn_record[conns_per_core] */
+	size_t conn_off;                 /* from core_off: struct conn_record[2 * conns_per_core]: first half by
+	                                  * index in the engine, second half connections that the engine has
+	                                  * forgotten and whose client is still owed events */
 	size_t chunk_off;                /* from core_off: struct send_chunk[send_chunks_per_core] */
 	size_t listener_off;             /* from core_off: struct listener_record[IXD_LISTENERS_MAX] */
 };

@@ -27,6 +27,9 @@ struct client_mapping {
 	const uint8_t *client_memory; /* layout.client_bytes, hostile, read-only here */
 	int doorbell_fd[IXD_CORES_MAX]; /* closed by the main thread when every core has let go */
 	struct client_policy *policy[IXD_CORES_MAX];
+	/* What cores share about the client (client_shared.h): NULL at first, made by the first core that adds the
+	 * client, freed by the last that lets it go. */
+	struct client_shared *shared;
 };
 
 /* Maps the memories that came with m (fds: daemon memory, client memory, one doorbell for each of `cores`).
