@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Echo server on the kernel's TCP: one thread, epoll, TCP_NODELAY, cubic; the contender of ix-echo. With
+ * --spin it polls without sleeping, which is the kernel's best round-trip time.
+ */
+#include <getopt.h>
+#include <sys/epoll.h>
+
+#include "tests/net/k.h"
+
+#define EVENTS_MAX   256
+#define BUFFER_BYTES 65536
+#define FDS_MAX      65536
+
+struct conn {
+	uint8_t *held; /* bytes that the socket did not take yet */
+	size_t held_off, held_len;
+};
+
+static struct conn conns[FDS_MAX];
+static int epoll_fd;
+
+static void conn_close(int fd)
+{
+	free(conns[fd].held);
+	conns[fd] = (struct conn){0};
+	close(fd);
+}
+
+static void conn_watch(int fd, uint32_t events, int op)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+
+	if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
+		k_die("epoll_ctl: %s", strerror(errno));
+}
+
+static void accept_all(int listen_fd)
+{
+	int fd;
+
+	while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		if (fd >= FDS_MAX) {
+			close(fd);
+			continue;
+		}
+		k_tune(fd);
+		conn_watch(fd, EPOLLIN, EPOLL_CTL_ADD);
+	}
+}
+
+/* Keeps what the socket refuses and stops reading until it is written: the peer's window does the rest. */
+static void conn_hold(int fd, const uint8_t *bytes, size_t len)
+{
+	struct conn *conn = &conns[fd];
+
+	conn->held = malloc(len);
+	if (conn->held == NULL)
+		k_die("out of memory");
+	memcpy(conn->held, bytes, len);
+	conn->held_off = 0;
+	conn->held_len = len;
+	conn_watch(fd, EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+static void conn_read(int fd)
+{
+	static uint8_t buffer[BUFFER_BYTES];
+	ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
+	ssize_t sent;
+
+	if (got <= 0) {
+		if (got == 0 || errno != EAGAIN)
+			conn_close(fd);
+		return;
+	}
+	sent = send(fd, buffer, (size_t)got, 0);
+	if (sent < 0) {
+		if (errno != EAGAIN) {
+			conn_close(fd);
+			return;
+		}
+		sent = 0;
+	}
+	if (sent < got)
+		conn_hold(fd, buffer + sent, (size_t)(got - sent));
+}
+
+static void conn_write(int fd)
+{
+	struct conn *conn = &conns[fd];
+	ssize_t sent = send(fd, conn->held + conn->held_off, conn->held_len - conn->held_off, 0);
+
+	if (sent < 0) {
+		if (errno != EAGAIN)
+			conn_close(fd);
+		return;
+	}
+	conn->held_off += (size_t)sent;
+	if (conn->held_off < conn->held_len)
+		return;
+	free(conn->held);
+	*conn = (struct conn){0};
+	conn_watch(fd, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+static void serve(int listen_fd, int wait_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+
+	for (;;) {
+		int count = epoll_wait(epoll_fd, events, EVENTS_MAX, wait_ms);
+
+		for (int i = 0; i < count; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd == listen_fd)
+				accept_all(listen_fd);
+			else if (conns[fd].held != NULL)
+				conn_write(fd);
+			else
+				conn_read(fd);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"listen", required_argument, NULL, 'l'},
+	    {"spin", no_argument, NULL, 's'},
+	    {"timeout", required_argument, NULL, 't'},
+	    {0},
+	};
+	const char *where = NULL;
+	unsigned timeout_s = 60;
+	int wait_ms = -1;
+	int option, listen_fd;
+
+	while ((option = getopt_long(argc, argv, "l:st:", options, NULL)) != -1) {
+		switch (option) {
+		case 'l':
+			where = optarg;
+			break;
+		case 's':
+			wait_ms = 0;
+			break;
+		case 't':
+			timeout_s = (unsigned)k_number(optarg);
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (where == NULL || optind != argc)
+		k_die("usage: k-echo --listen ADDRESS:PORT [--spin] [--timeout SECONDS]");
+	k_limit_time(timeout_s);
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	listen_fd = k_listen(where);
+	k_set_nonblocking(listen_fd);
+	conn_watch(listen_fd, EPOLLIN, EPOLL_CTL_ADD);
+	serve(listen_fd, wait_ms);
+}
