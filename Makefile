@@ -59,7 +59,7 @@ BINS := $(O)/bin/ixd $(O)/libexec/ixd-dataplane $(O)/libexec/ixd-control $(O)/bi
 all: $(BINS) $(LIB) ## build everything
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) 2>/dev/null | expand -t 26
 
 # ---- the XDP program
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(patsubst x86_64,x86,$(shell uname -m)) \
@@ -139,7 +139,7 @@ tests: $(BINS) $(LIB) $(TEST_BINS) ## build the tests as well
 # ---- what is missing on this machine
 DEPS := gcc make clang llvm lld pkg-config bpftool libbpf-dev libxdp-dev liburing-dev libconfig-dev libmnl-dev \
 	libjansson-dev libsystemd-dev libcap-ng-dev libcriterion-dev libelf-dev zlib1g-dev linux-libc-dev \
-	iproute2 ethtool curl procps python3 python3-scapy mandoc jq xxd
+	iproute2 ethtool nftables iputils-ping util-linux curl procps python3 mandoc jq xxd
 LINT_DEPS := clang-format clang-tidy cppcheck shellcheck
 deps: ## install what the build and the tests need (Debian, as root)
 	$(Q)tools/deps $(DEPS)

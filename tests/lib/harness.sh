@@ -23,6 +23,7 @@ IXD_BUILD=$(cd "$TEST_ROOT" && cd "${IXD_BUILD:-build}" && pwd) || exit 1
 CONTROL_ID=65101
 DATAPLANE_ID=65102
 CLIENT_ID=65103
+# shellcheck disable=SC2034 # used by tests
 STRANGER_ID=65104
 
 skip_all() {

@@ -217,7 +217,8 @@ static uint64_t ping(int fd, uint64_t round, size_t len)
 		ssize_t got = recv(fd, answer + received, len - received, 0);
 
 		if (got == 0 || (got < 0 && errno != EAGAIN))
-			k_die("round %llu: %s", (unsigned long long)round, got == 0 ? "end" : strerror(errno));
+			k_die("round %llu: %s", (unsigned long long)round,
+			      got == 0 ? "end" : strerror(errno));
 		if (got > 0)
 			received += (size_t)got;
 	}
@@ -333,9 +334,9 @@ static int run_put(const struct options *options)
 {
 	char head[8192];
 	int fd = open_connection(options, true);
-	int used = snprintf(head, sizeof(head),
-			    "PUT %s HTTP/1.1\r\nHost: test\r\nContent-Length: %llu\r\n\r\n", options->path,
-			    (unsigned long long)options->bytes);
+	int used =
+	    snprintf(head, sizeof(head), "PUT %s HTTP/1.1\r\nHost: test\r\nContent-Length: %llu\r\n\r\n",
+		     options->path, (unsigned long long)options->bytes);
 	uint64_t start_ns = k_now_ns();
 
 	send_all(fd, head, (size_t)used);
@@ -479,9 +480,10 @@ static const struct mode modes[] = {
 
 static int usage(void)
 {
-	fputs("usage: k-client ADDRESS:PORT MODE [--connections N] [--bytes N] [--rounds N] [--size N]\n"
-	      "                [--window N] [--path PATH] [--from ADDRESS] [--spin] [--check] [--timeout S]\n",
-	      stderr);
+	fputs(
+	    "usage: k-client ADDRESS:PORT MODE [--connections N] [--bytes N] [--rounds N] [--size N]\n"
+	    "                [--window N] [--path PATH] [--from ADDRESS] [--spin] [--check] [--timeout S]\n",
+	    stderr);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", modes[i].name, modes[i].help);
 	return 2;
@@ -528,11 +530,16 @@ static bool take_option(struct options *options, int option, const char *value)
 int main(int argc, char **argv)
 {
 	static const struct option table[] = {
-	    {"connections", required_argument, NULL, 'c'}, {"bytes", required_argument, NULL, 'n'},
-	    {"rounds", required_argument, NULL, 'r'},      {"size", required_argument, NULL, 's'},
-	    {"window", required_argument, NULL, 'w'},      {"path", required_argument, NULL, 'p'},
-	    {"from", required_argument, NULL, 'f'},        {"spin", no_argument, NULL, 'S'},
-	    {"check", no_argument, NULL, 'C'},             {"timeout", required_argument, NULL, 't'},
+	    {"connections", required_argument, NULL, 'c'},
+	    {"bytes", required_argument, NULL, 'n'},
+	    {"rounds", required_argument, NULL, 'r'},
+	    {"size", required_argument, NULL, 's'},
+	    {"window", required_argument, NULL, 'w'},
+	    {"path", required_argument, NULL, 'p'},
+	    {"from", required_argument, NULL, 'f'},
+	    {"spin", no_argument, NULL, 'S'},
+	    {"check", no_argument, NULL, 'C'},
+	    {"timeout", required_argument, NULL, 't'},
 	    {0},
 	};
 	struct options options = {

@@ -11,9 +11,9 @@
 
 #include "tests/net/k.h"
 
-#define EVENTS_MAX  256
-#define HEAD_BYTES  4096
-#define CONNS_MAX   16384
+#define EVENTS_MAX 256
+#define HEAD_BYTES 4096
+#define CONNS_MAX  16384
 
 struct conn {
 	char head[HEAD_BYTES];

@@ -123,9 +123,12 @@ static void serve(int listen_fd, const struct job *job, uint64_t count)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-	    {"listen", required_argument, NULL, 'l'},  {"source", required_argument, NULL, 'n'},
-	    {"source-after", no_argument, NULL, 'a'},  {"count", required_argument, NULL, 'c'},
-	    {"slow", required_argument, NULL, 'w'},    {"timeout", required_argument, NULL, 't'},
+	    {"listen", required_argument, NULL, 'l'},
+	    {"source", required_argument, NULL, 'n'},
+	    {"source-after", no_argument, NULL, 'a'},
+	    {"count", required_argument, NULL, 'c'},
+	    {"slow", required_argument, NULL, 'w'},
+	    {"timeout", required_argument, NULL, 't'},
 	    {0},
 	};
 	struct job job = {0};
@@ -159,7 +162,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (where == NULL || optind != argc)
-		k_die("usage: k-sink --listen ADDRESS:PORT [--source N [--source-after]] [--count N] [--slow MS]");
+		k_die("usage: k-sink --listen ADDRESS:PORT [--source N [--source-after]] [--count N] [--slow "
+		      "MS]");
 	k_limit_time(timeout_s);
 	serve(k_listen(where), &job, count);
 	return 0;

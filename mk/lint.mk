@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# lint: format, two compilers, two analysers, shell scripts, man pages. check-layers: who may include whom.
+
+lint: deps-lint check-layers $(O)/gen/ixd.skel.h ## formatting, static analysis, both compilers
+	$(Q)tools/lint $(O)
+
+deps-lint:
+	$(Q)tools/deps $(DEPS) $(LINT_DEPS)
+
+check-layers: ## who may include whom
+	$(Q)tools/check-layers
+
+# The compile commands that clang-tidy reads: what make would run, as JSON.
+compile-commands: $(O)/gen/ixd.skel.h
+	$(Q)tools/compile-commands $(O) '$(CLANG) $(CPPFLAGS) $(filter-out -Werror,$(CFLAGS))' \
+		$(TCP_SRC) $(COMMON_SRC) $(SUPERVISOR_SRC) $(DATAPLANE_SRC) $(CONTROL_SRC) $(CLIENT_SRC) $(CTL_SRC) \
+		$(EXAMPLE_SRC) $(EXAMPLE_COMMON) $(NETTOOL_SRC) $(HOSTILE_SRC) $(SIM_SRC)
+
+.PHONY: lint deps-lint check-layers compile-commands
