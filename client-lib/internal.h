@@ -56,6 +56,11 @@ struct ix_channel {
 	struct tx_arena tx;
 } __attribute__((aligned(64)));
 
+/* What must stay until the client ends because events may still name it; first in its structure. */
+struct leftover {
+	struct leftover *next;
+};
+
 struct ix_client {
 	int sock;
 	unsigned cores;
@@ -66,6 +71,7 @@ struct ix_client {
 	uint8_t *client_memory;
 	uint64_t daemon_bytes, client_bytes;
 	char instance[32];
+	_Atomic(struct leftover *) leftovers; /* pushed by any thread, freed by ix_close() */
 	struct ix_channel channels[];
 };
 

@@ -389,6 +389,10 @@ IX_EXPORT void ix_close(struct ix_client *client)
 		munmap(client->client_memory, client->client_bytes);
 	if (client->sock >= 0)
 		close(client->sock);
+	for (struct leftover *next, *at = client->leftovers; at; at = next) {
+		next = at->next;
+		free(at);
+	}
 	free(client);
 }
 

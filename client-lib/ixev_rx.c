@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receiving: a queue of the places in RX memory where a connection's bytes lie. Reading never copies unless
+ * asked to; consuming is told to ixd once per turn.
+ */
+#include <string.h>
+
+#include "client-lib/ixev_internal.h"
+
+bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
+{
+	struct rx_part *last;
+
+	if (conn->rx.count) {
+		last = &conn->rx_parts[queue_place(&conn->rx, conn->rx.count - 1)];
+		if (last->off + last->len == off && last->len <= UINT32_MAX - len) {
+			last->len += len;
+			conn->rx_bytes += len;
+			return true;
+		}
+	}
+	if (queue_grow(&conn->rx, &conn->rx_parts, sizeof(*conn->rx_parts)))
+		return false;
+	conn->rx_parts[queue_place(&conn->rx, conn->rx.count++)] = (struct rx_part){off, len};
+	conn->rx_bytes += len;
+	return true;
+}
+
+IX_EXPORT size_t ixev_readable(const struct ixev_conn *conn)
+{
+	return conn->rx_bytes;
+}
+
+IX_EXPORT size_t ixev_peek(const struct ixev_conn *conn, const void **data)
+{
+	const struct rx_part *part;
+
+	if (!conn->rx.count)
+		return 0;
+	part = &conn->rx_parts[queue_place(&conn->rx, 0)];
+	*data = ix_rx_ptr(conn->core->channel, part->off);
+	return part->len;
+}
+
+IX_EXPORT unsigned ixev_peekv(const struct ixev_conn *conn, struct iovec *parts, unsigned count)
+{
+	unsigned filled = 0;
+
+	for (; filled < count && filled < conn->rx.count; filled++) {
+		const struct rx_part *part = &conn->rx_parts[queue_place(&conn->rx, filled)];
+
+		/* iovec has no const; the memory is mapped read-only, so a writer learns at once. */
+		parts[filled].iov_base = (void *)(uintptr_t)ix_rx_ptr(conn->core->channel, part->off);
+		parts[filled].iov_len = part->len;
+	}
+	return filled;
+}
+
+IX_EXPORT void ixev_consume(struct ixev_conn *conn, size_t bytes)
+{
+	if (bytes > conn->rx_bytes)
+		bytes = conn->rx_bytes;
+	if (!bytes)
+		return;
+	conn->rx_bytes -= bytes;
+	conn->rx_owed += bytes;
+	while (bytes) {
+		struct rx_part *part = &conn->rx_parts[queue_place(&conn->rx, 0)];
+		uint32_t taken = bytes < part->len ? (uint32_t)bytes : part->len;
+
+		part->off += taken;
+		part->len -= taken;
+		bytes -= taken;
+		if (!part->len) {
+			conn->rx.head++;
+			conn->rx.count--;
+		}
+	}
+	conn_mark(conn);
+}
+
+IX_EXPORT size_t ixev_read(struct ixev_conn *conn, void *data, size_t bytes)
+{
+	uint8_t *to = data;
+	size_t taken = 0;
+
+	while (taken < bytes) {
+		const void *from;
+		size_t run = ixev_peek(conn, &from);
+
+		if (!run)
+			break;
+		if (run > bytes - taken)
+			run = bytes - taken;
+		memcpy(to + taken, from, run);
+		ixev_consume(conn, run);
+		taken += run;
+	}
+	return taken;
+}
