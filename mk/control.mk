@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The interface description is part of the control process: a file of text becomes a string.
+$(O)/gen/io.ixd.varlink.h: ctl/io.ixd.varlink
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@
+$(O)/daemon/control/service.o: $(O)/gen/io.ixd.varlink.h
