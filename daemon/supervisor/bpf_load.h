@@ -28,6 +28,13 @@ int bpf_set_flow_groups_fd(const struct bpf_set *set);
 int bpf_set_verdicts_fd(const struct bpf_set *set);
 int bpf_set_program_fd(const struct bpf_set *set);
 
+/* For xdp_attach(): pins a link as PIN_DIR/link_NAME (by number when the name has a dot) and takes the
+ * descriptor over; on error it stays the caller's. */
+int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex, struct why *why);
+
+/* Writing the maps. addr is IPv4 mapped; for owned, all zero is any address that is in local. Port and vlan in host
+ * order. -ENOENT from _del: was not there; -E2BIG from _add: the map is full (IXD_OWNED_MAX,
+ * IXD_LOCAL_ADDRS_MAX). */
 int bpf_set_owned_add(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan, uint32_t listener);
 int bpf_set_owned_del(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan);
 int bpf_set_local_add(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan);
