@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state of the instance, one subject a line.
+ */
+#include "ctl/command.h"
+
+#include <string.h>
+
+static char *member(const json_t *object, const char *key, enum text_kind kind, char cell[TEXT_CELL_SIZE])
+{
+	return text_value(json_object_get(object, key), kind, cell);
+}
+
+static long long integer(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static bool is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+static void print_process(struct output *o, const json_t *parameters, const char *key)
+{
+	const json_t *process = json_object_get(parameters, key);
+	const long long starts = integer(process, "starts");
+
+	fprintf(o->out, "%12s: pid %lld", key, integer(process, "pid"));
+	if (starts > 1)
+		fprintf(o->out, ", started %lld times", starts);
+	fputc('\n', o->out);
+}
+
+static void print_why(struct output *o, const json_t *iface, const char *key)
+{
+	char cell[TEXT_CELL_SIZE];
+
+	if (json_string_length(json_object_get(iface, key)) > 0)
+		fprintf(o->out, " (%s)", member(iface, key, TEXT_PLAIN, cell));
+}
+
+static void print_interface(struct output *o, const json_t *iface)
+{
+	char cell[TEXT_CELL_SIZE];
+	const json_t *address;
+	size_t i;
+
+	fprintf(o->out, "   interface: %s", member(iface, "name", TEXT_PLAIN, cell));
+	fprintf(o->out, ", %s, mtu %lld, %lld queue%s", is_true(iface, "is_up") ? "up" : "DOWN",
+		integer(iface, "mtu"), integer(iface, "queues"), integer(iface, "queues") == 1 ? "" : "s");
+	fprintf(o->out, ", %s", member(iface, "mode", TEXT_PLAIN, cell));
+	print_why(o, iface, "mode_why");
+	fprintf(o->out, ", %s", member(iface, "copy", TEXT_PLAIN, cell));
+	print_why(o, iface, "copy_why");
+	fputc('\n', o->out);
+	json_array_foreach(json_object_get(iface, "addresses"), i, address)
+	    fprintf(o->out, "              %s\n", text_value(address, TEXT_PLAIN, cell));
+}
+
+static void print_settings(struct output *o, const json_t *s)
+{
+	char cell[TEXT_CELL_SIZE];
+
+	fprintf(o->out, "    settings: batch %lld", integer(s, "batch_packets"));
+	fprintf(o->out, ", spin %s", member(s, "spin_us", TEXT_DURATION, cell));
+	fprintf(o->out, ", ack delay %s", member(s, "ack_delay_us", TEXT_DURATION, cell));
+	fprintf(o->out, ", rto at least %s", member(s, "rto_min_us", TEXT_DURATION, cell));
+	fprintf(o->out, ", %s", member(s, "congestion_control", TEXT_PLAIN, cell));
+	fprintf(o->out, ", %s cores", member(s, "placement", TEXT_PLAIN, cell));
+	fprintf(o->out, ", log level %s\n", member(s, "log_level", TEXT_PLAIN, cell));
+}
+
+void print_status(struct output *o, const json_t *parameters)
+{
+	char cell[TEXT_CELL_SIZE];
+	const json_t *iface;
+	size_t i;
+
+	fprintf(o->out, "    instance: %s", member(parameters, "instance", TEXT_PLAIN, cell));
+	fprintf(o->out, ", ixd %s", member(parameters, "version", TEXT_PLAIN, cell));
+	fprintf(o->out, ", %s",
+		is_true(parameters, "is_ready") ? "ready" : "NOT READY: no dataplane is running");
+	fprintf(o->out, ", up %s\n", member(parameters, "uptime_us", TEXT_DURATION, cell));
+	fprintf(o->out, "      config: %s", member(parameters, "config_path", TEXT_PLAIN, cell));
+	if (json_is_integer(json_object_get(parameters, "reconfigured_us_ago")))
+		fprintf(o->out, ", reconfigured %s ago",
+			member(parameters, "reconfigured_us_ago", TEXT_DURATION, cell));
+	fputc('\n', o->out);
+	print_process(o, parameters, "supervisor");
+	print_process(o, parameters, "dataplane");
+	print_process(o, parameters, "control");
+	json_array_foreach(json_object_get(parameters, "interfaces"), i, iface) print_interface(o, iface);
+	fprintf(o->out, "       cores: %lld, %lld queue%s in all, %s pages\n", integer(parameters, "cores"),
+		integer(parameters, "queues"), integer(parameters, "queues") == 1 ? "" : "s",
+		is_true(parameters, "huge_pages") ? "huge" : "normal");
+	fprintf(o->out, "      in use: %lld of %lld connections, %lld clients, %lld listeners\n",
+		integer(parameters, "connections"), integer(parameters, "connections_max"),
+		integer(parameters, "clients"), integer(parameters, "listeners"));
+	print_settings(o, json_object_get(parameters, "settings"));
+}
