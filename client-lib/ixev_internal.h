@@ -185,7 +185,7 @@ struct ixev_loop {
 	struct pollfd *poll_fds;
 	struct watch *watches;
 	unsigned watch_count, watch_places;
-	bool has_dead_watch; /* one was ended, its place is still there */
+	bool is_walking_watches;
 	unsigned turns_unwatched;
 
 	unsigned core_count;

@@ -59,17 +59,6 @@ IX_EXPORT int ixev_watch(struct ixev_loop *loop, int fd, short events, void (*on
 	return 0;
 }
 
-IX_EXPORT void ixev_unwatch(struct ixev_loop *loop, int fd)
-{
-	struct pollfd *entry = find(loop, fd);
-
-	if (!entry)
-		return;
-	entry->fd = ENDED;
-	entry->revents = 0;
-	loop->has_dead_watch = true;
-}
-
 static void remove_ended(struct ixev_loop *loop)
 {
 	unsigned kept = 0;
@@ -81,13 +70,25 @@ static void remove_ended(struct ixev_loop *loop)
 		loop->watches[kept++] = loop->watches[i];
 	}
 	loop->watch_count = kept;
-	loop->has_dead_watch = false;
+}
+
+IX_EXPORT void ixev_unwatch(struct ixev_loop *loop, int fd)
+{
+	struct pollfd *entry = find(loop, fd);
+
+	if (!entry)
+		return;
+	entry->fd = ENDED;
+	/* While the watches are walked, places must not move. */
+	if (!loop->is_walking_watches)
+		remove_ended(loop);
 }
 
 static int run_handlers(struct ixev_loop *loop)
 {
 	int called = 0;
 
+	loop->is_walking_watches = true;
 	/* By index: a handler may add watches and so move the arrays. */
 	for (unsigned i = 0; i < loop->watch_count; i++) {
 		short found = loop->poll_fds[i].revents;
@@ -98,6 +99,8 @@ static int run_handlers(struct ixev_loop *loop)
 		loop->watches[i].on_ready(loop->poll_fds[i].fd, found, loop->watches[i].arg);
 		called++;
 	}
+	loop->is_walking_watches = false;
+	remove_ended(loop);
 	return called;
 }
 
@@ -136,8 +139,6 @@ int watches_poll(struct ixev_loop *loop, uint64_t timeout_ns)
 	bool may_sleep = true;
 	int ready;
 
-	if (loop->has_dead_watch)
-		remove_ended(loop);
 	if (!timeout_ns) {
 		ready = poll_all(loop, loop->watch_count, 0);
 		return ready < 0 ? ready : run_handlers(loop);

@@ -23,7 +23,7 @@
 /* No memory is larger; below it, sums of a few sizes and strides cannot overflow. */
 #define MEMORY_MAX         ((uint64_t)1 << 48)
 
-static _Thread_local char open_reason[IX_REASON_SIZE + 64];
+static _Thread_local char open_reason[512];
 
 /* A welcome as it came, its descriptors still to be closed or kept. */
 struct arrival {

@@ -60,8 +60,8 @@ struct ixev_listener_handlers {
  * outlive it. 0, -EINVAL or -ENOMEM. */
 int ixev_loop_new(struct ix_client *client, unsigned first, unsigned count, struct ixev_loop **loop);
 
-/* Frees a loop with its listeners, timers and watches; its connections are reset, without a call. Loops that
- * share its listeners must have ended. NULL is allowed. */
+/* Frees a loop with its listeners, timers and watches; its connections are reset, without a call. NULL is
+ * allowed. */
 void ixev_loop_free(struct ixev_loop *loop);
 
 /* Runs turns until ixev_stop(), or until there is no connection, listener, timer or watch left: 0.
@@ -88,7 +88,7 @@ int ixev_listen(struct ixev_loop *loop, const struct ix_addr *local, const struc
 		const struct ixev_listener_handlers *handlers, void *arg, struct ixev_listener **listener);
 
 /* Ends a listener; knocks still on their way are turned away. Its connections live on. Its memory is freed
- * with the loop, since other loops may still see it. */
+ * with the client, since other loops may still see it. */
 void ixev_unlisten(struct ixev_listener *listener);
 
 /* Opens a connection on core `core` of the loop (below its count of cores); on_open or on_dead follows, never
