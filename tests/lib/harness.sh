@@ -128,11 +128,26 @@ now_ms() {
 
 declare -A PIDS=()
 
-# start NAME COMMAND...: in the background, output to $T/log/NAME.
+# start NAME COMMAND...: in the background, output to $T/log/NAME. in_ix, in_peer, client and in_ix_as in front
+# of the command are written out, so that the pid is the program's and not that of a shell around it.
 start() {
-	local name=$1
+	local name=$1 command=()
 	shift
-	"$@" >"$T/log/$name" 2>&1 </dev/null &
+	while :; do
+		case $1 in
+		in_ix) command+=(nsenter --net=/run/netns/ix) ;;
+		in_peer) command+=(nsenter --net=/run/netns/peer) ;;
+		client) set -- client in_ix_as "$CLIENT_ID" "${@:2}" ;;
+		in_ix_as)
+			command+=(nsenter --net=/run/netns/ix setpriv --reuid="$2" --regid="$2" --clear-groups
+				--no-new-privs)
+			shift
+			;;
+		*) break ;;
+		esac
+		shift
+	done
+	"${command[@]}" "$@" >"$T/log/$name" 2>&1 </dev/null &
 	PIDS[$name]=$!
 }
 
@@ -222,15 +237,16 @@ in_peer() {
 	nsenter --net=/run/netns/peer "$@"
 }
 
-# as_id ID COMMAND...: without a capability, without groups
-as_id() {
+# in_ix_as ID COMMAND...: without a capability, without groups
+in_ix_as() {
 	local id=$1
 	shift
-	setpriv --reuid="$id" --regid="$id" --clear-groups --no-new-privs "$@"
+	in_ix setpriv --reuid="$id" --regid="$id" --clear-groups --no-new-privs "$@"
 }
 
+# client COMMAND...: an unprivileged process on ixd's side
 client() {
-	as_id "$CLIENT_ID" "$@"
+	in_ix_as "$CLIENT_ID" "$@"
 }
 
 # net_pair [QUEUES]: ix0 (10.77.0.1) in `ix`, p0 (10.77.0.2) in `peer`
@@ -287,7 +303,7 @@ interfaces = ( { name = "${IFACE:-ix0}"; queues = ${QUEUES:-1}; mode = "${XDP_MO
 cores = ${CORES:-1};
 control_user = "$CONTROL_ID";
 dataplane_user = "$DATAPLANE_ID";
-${POLICY:-policy = ( { user = "$CLIENT_ID"; listen = ( "0.0.0.0:1-65535" ); connect = ( "0.0.0.0/0:1-65535" ); } );}
+${POLICY:-policy = ( { user = "$CLIENT_ID"; listen = ( "*:*" ); connect = ( "*:*" ); } );}
 ${EXTRA:-}
 CONF
 }
@@ -325,8 +341,7 @@ ixd_stop() {
 serve() {
 	local name=$1
 	shift
-	start "$name" in_ix env IXD_INSTANCE="${INSTANCE:-default}" setpriv --reuid="$CLIENT_ID" \
-		--regid="$CLIENT_ID" --clear-groups --no-new-privs "$@"
+	start "$name" client env IXD_INSTANCE="${INSTANCE:-default}" "$@"
 	wait_line "$name" 'listening on' 10
 }
 
@@ -357,4 +372,6 @@ finish() {
 	exit 0
 }
 trap finish EXIT
+export -f in_ix in_ix_as in_peer client
+export IX_ADDR PEER_ADDR CLIENT_ID T
 trap 'exit 130' INT TERM
