@@ -80,13 +80,15 @@ skip() {
 
 # check NAME COMMAND...: one result; the command's output is shown if it fails.
 check() {
-	local name=$1 out="$T/log/check"
+	local name=$1 out="$T/log/check" rc
 	shift
-	if "$@" >"$out" 2>&1; then
+	"$@" >"$out" 2>&1
+	rc=$?
+	if [ $rc = 0 ]; then
 		ok "$name"
 	else
 		not_ok "$name"
-		echo "# failed with $?: $*"
+		echo "# failed with $rc: $*"
 		tail -n 20 "$out" | sed 's/^/#   /'
 		return 1
 	fi

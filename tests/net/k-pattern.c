@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes N bytes of the pattern to standard output, or, with --check, reads standard input to its end and fails
- * unless it was exactly these N bytes. Joins programs that read and write streams, like ix-cat, to k-client
- * and k-sink without a file of that size.
+ * Writes N bytes of the pattern to standard output, or, with --check, reads standard input to its end and
+ * fails unless it was exactly these N bytes. Joins programs that read and write streams, like ix-cat, to
+ * k-client and k-sink without a file of that size.
  */
 #include "tests/net/k.h"
 
@@ -48,7 +48,8 @@ static int check(uint64_t bytes)
 		off += (uint64_t)got;
 	}
 	if (off != bytes)
-		k_die("%llu bytes came, %llu were expected", (unsigned long long)off, (unsigned long long)bytes);
+		k_die("%llu bytes came, %llu were expected", (unsigned long long)off,
+		      (unsigned long long)bytes);
 	return 0;
 }
 
