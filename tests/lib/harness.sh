@@ -24,7 +24,7 @@ CONTROL_ID=65101
 DATAPLANE_ID=65102
 CLIENT_ID=65103
 # shellcheck disable=SC2034 # used by tests
-STRANGER_ID=65104
+OTHER_ID=65104 STRANGER_ID=65105
 
 skip_all() {
 	echo "skip $TEST_NAME: $*"
@@ -46,7 +46,7 @@ T=/run/t
 mount -t tmpfs -o mode=0755 tmpfs /run
 mount -t bpf -o mode=0700 bpf /sys/fs/bpf
 mkdir -m 0755 "$T" "$T/bin" "$T/libexec" "$T/log" "$T/www"
-export PATH="$T/bin:$PATH" LC_ALL=C
+export PATH="$T/bin:$PATH" LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 unset IXD_INSTANCE IXD_RUNDIR
 for place in "$IXD_BUILD"/bin "$IXD_BUILD"/libexec; do
 	[ -d "$place" ] && cp -a "$place/." "$T/$(basename "$place")/"

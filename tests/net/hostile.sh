@@ -14,7 +14,9 @@ wait_line hold 'held=10'
 
 found=0
 for program in "$IXD_BUILD"/tests/hostile/*; do
-	[ -x "$program" ] && [ -f "$program" ] || continue
+	case $program in
+	*.d | *.o | *\*) continue ;;
+	esac
 	found=1
 	name=$(basename "$program")
 	rm -f "$T/log/$name"
