@@ -216,14 +216,29 @@ child_of() {
 	done
 }
 
-# No process whose program is ixd or one of its children, zombies aside.
+# is_ixd /proc/PID: it is ixd or one of its children, zombies aside
+is_ixd() {
+	case "$(readlink "$1/exe" 2>/dev/null)" in
+	"$T/bin/ixd" | "$T"/libexec/*) return 0 ;;
+	esac
+	return 1
+}
+
 no_ixd_process() {
 	local path
 	for path in /proc/[0-9]*; do
-		case "$(readlink "$path/exe" 2>/dev/null)" in
-		"$T"/bin/ixd | "$T"/bin/ixd\ * | "$T"/libexec/* | /memfd:*) return 1 ;;
-		esac
+		! is_ixd "$path" || return 1
 	done
+}
+
+# huge_pages NUMBER: as many more (or, negative, fewer) of them on the machine. Two tests may do so at once.
+huge_pages() {
+	local file=/proc/sys/vm/nr_hugepages fd
+	exec {fd}<"$file"
+	flock "$fd"
+	echo $(($(cat $file) + $1)) >"$file"
+	exec {fd}<&-
+	HUGE_PAGES=$((${HUGE_PAGES:-0} + $1))
 }
 
 # ---- network: namespace `ix` holds ixd's side, `peer` the kernel's
@@ -360,6 +375,7 @@ peer_serve() {
 finish() {
 	local status=$? name
 	trap - EXIT
+	[ "${HUGE_PAGES:-0}" = 0 ] || huge_pages $((-HUGE_PAGES))
 	if [ "$FAILED" -gt 0 ] || [ -n "${IXD_TEST_KEEP_LOGS:-}" ]; then
 		for name in "$T"/log/ixd-*; do
 			[ -f "$name" ] && log_show "$(basename "$name")" 40

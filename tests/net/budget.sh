@@ -3,34 +3,7 @@
 # What ixd may cost: at most 1 % of a core when idle, at most 64 MB resident beside UMEM and connection state,
 # and at most a second from its start to the first accepted connection.
 . "$(dirname "$0")/../lib/harness.sh"
-
-# Clock ticks that ixd and its children have used so far.
-ticks() {
-	local path sum=0 fields
-	for path in /proc/[0-9]*; do
-		case "$(readlink "$path/exe" 2>/dev/null)" in
-		"$T/bin/ixd" | "$T"/libexec/*)
-			read -r -a fields <<<"$(sed 's/.*) //' "$path/stat")"
-			sum=$((sum + fields[11] + fields[12]))
-			;;
-		esac
-	done
-	echo $sum
-}
-
-# Private and shared-library memory in KB. The memfds (UMEM, state, client memories) are shared memory and are
-# not counted: RssAnon + RssFile.
-resident_kb() {
-	local path sum=0
-	for path in /proc/[0-9]*; do
-		case "$(readlink "$path/exe" 2>/dev/null)" in
-		"$T/bin/ixd" | "$T"/libexec/*)
-			sum=$((sum + $(awk '/^Rss(Anon|File)/ { kb += $2 } END { print kb + 0 }' "$path/status")))
-			;;
-		esac
-	done
-	echo $sum
-}
+. "$TEST_ROOT/tests/lib/measure.sh"
 
 [ -z "${IXD_SAN:-}" ] || skip_all "a sanitised build is not measured"
 net_pair || exit 1
@@ -47,12 +20,12 @@ wait_line ixd-default ready
 
 start hold in_peer k-client "$IX_ADDR:7000" hold --connections 500 --bytes 64 --timeout 60
 wait_line hold 'held=500'
-before=$(ticks)
+before=$(ixd_ticks)
 sleep 4 # the measuring interval
-used=$(($(ticks) - before))
+used=$(($(ixd_ticks) - before))
 # A tick is 10 ms; 4 s are 400 ticks of one core.
 check "idle with 500 connections: $used of 400 ticks, at most 4" test "$used" -le 4
-kb=$(resident_kb)
+kb=$(ixd_resident_kb)
 check "resident: $kb KB, at most 65536" test "$kb" -le 65536
 check "and it wakes up" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 1000
 stop hold
