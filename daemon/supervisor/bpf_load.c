@@ -28,12 +28,17 @@ struct bpf_set {
 	char pin_dir[PATH_MAX];
 };
 
-/* The last thing libbpf had to complain about, for messages; the supervisor has one thread. When the verifier
- * refuses a program, its log comes as one text whose last lines tell the reason. */
+/* The last thing libbpf had to complain about, for messages; the supervisor has one thread. */
 static char complaint[256];
 
-static void complaint_keep(const char *text)
+/* When the verifier refuses a program, its log comes as one text: the reason stands just before the line of
+ * statistics. Of anything too long the end is kept. */
+static void complaint_keep(char *text)
 {
+	char *statistics = strstr(text, "\nprocessed ");
+
+	if (statistics != NULL)
+		*statistics = '\0';
 	size_t len = strlen(text);
 
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
@@ -54,9 +59,8 @@ static int on_libbpf_print(enum libbpf_print_level level, const char *format, va
 	if (level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
 		return 0;
 	log_debug("%s", text);
-	/* Afterwards libbpf only says that it failed. */
-	if (level == LIBBPF_WARN && strstr(text, "failed to load object") == NULL &&
-	    strstr(text, "failed to load BPF skeleton") == NULL)
+	/* After the reason it only says in several ways that it has failed. */
+	if (level == LIBBPF_WARN && strstr(text, "failed to load") == NULL)
 		complaint_keep(text);
 	free(text);
 	return 0;
@@ -69,7 +73,8 @@ static int load_failed(struct why *why, int error)
 		const char *name;
 	} needed[] = {{CAP_BPF, "CAP_BPF"}, {CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_PERFMON, "CAP_PERFMON"}};
 
-	if (error == -EPERM && capng_get_caps_process() == 0)
+	/* Without CAP_PERFMON it is the verifier that refuses, and with another error. */
+	if ((error == -EPERM || error == -EACCES) && capng_get_caps_process() == 0)
 		for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 			if (!capng_have_capability(CAPNG_EFFECTIVE, (unsigned)needed[i].capability))
 				return why_set(

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,14 +83,11 @@ static int attach_failed(struct why *why, const char *iface_name, uint32_t ifind
 {
 	if ((error == -EBUSY || error == -EEXIST) && others_check(iface_name, ifindex, why) < 0)
 		return -EBUSY;
-	if (error == -ENODEV)
-		return why_set(why, error, "interface %s: does not exist any more", iface_name);
-	if (error == -EPERM)
-		return why_set(
-		    why, error,
-		    "interface %s: attaching XDP needs the capability CAP_NET_ADMIN in the network "
-		    "namespace of the interface: start ixd as root or by its systemd unit",
-		    iface_name);
+	char name[IF_NAMESIZE];
+
+	/* The kernel says "invalid argument" for an interface that is gone. */
+	if (error == -ENODEV || if_indextoname(ifindex, name) == NULL)
+		return why_set(why, -ENODEV, "interface %s: does not exist any more", iface_name);
 	return why_set(why, error, "interface %s: %s XDP cannot be attached: %s (%s)", iface_name, mode,
 		       refusal_text(error), strerror(-error));
 }
@@ -105,7 +103,7 @@ static int link_open(const struct bpf_set *set, const char *iface_name, uint32_t
 		got->is_native = fd >= 0;
 		if (fd >= 0)
 			return fd;
-		bool is_for_good = fd == -EBUSY || fd == -EEXIST || fd == -EPERM || fd == -ENODEV;
+		bool is_for_good = fd == -EBUSY || fd == -EEXIST || fd == -ENODEV;
 
 		if (mode == XDP_MODE_NATIVE) {
 			attach_failed(why, iface_name, ifindex, fd, "native");
