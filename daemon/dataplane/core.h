@@ -50,6 +50,7 @@ struct dataplane {
 	struct core *core[IXD_CORES_MAX];
 	struct frame_exchange *exchange; /* frame.h: rings between cores */
 	int supervisor_fd;
+	int wake_fd; /* eventfd of the main thread: a core has written to its outbox */
 };
 
 /* In core->epoll_fd an event's data.u64 with the lowest bit set is the packet side's; without it, it is a

@@ -73,8 +73,13 @@ bool mailbox_take(struct mailbox *box, struct mail *mail);
 /* Consumer only: the cheap question of every turn. */
 bool mailbox_is_empty(const struct mailbox *box);
 
+/* Makes an eventfd readable; any thread. */
+void eventfd_ring(int fd);
+
 /* What a core's code says to the main thread. All are for the core's own thread. */
 
+/* For what must not be lost. Waits for room if need be: the main thread drains outboxes whatever else it does. */
+void core_tell(struct core *core, const struct mail *mail);
 /* A client asks to listen (client, core, cookie, addr, port, vlan, flags, backlog, user_timeout_ms, cc filled
  * in) or to stop (client, listener). False: the mailbox is busy, try again later or refuse. */
 bool core_ask_listen(struct core *core, const struct msg_listen *listen);

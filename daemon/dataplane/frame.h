@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * UMEM frames. Each has a home core, index / frames_per_core, whose pool it comes from and returns to; a core
+ * that ends up with another core's frame gives it back through a single-producer ring. A core without a TX ring
+ * on an interface passes packets to one that has, through rings of the same kind.
+ *
+ * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner). It is set
+ * to the kernel's before the frame is handed over and back only after it was taken from a ring; so a crash in
+ * between loses a frame at worst, and never gives one to two owners.
+ */
+#ifndef DAEMON_DATAPLANE_FRAME_H
+#define DAEMON_DATAPLANE_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/common/limits.h"
+#include "daemon/common/state.h"
+#include "daemon/dataplane/core.h"
+
+/* A core's free frames; a stack, so that the one used last, still in the cache, is used next. */
+struct frame_pool {
+	uint32_t count;
+	uint32_t tx_floor; /* frames that sending leaves to receiving */
+	uint32_t first, total; /* this core's frames: first … first + total - 1 */
+	uint8_t *owner;    /* of the whole UMEM */
+	uint32_t stack[];
+};
+
+/* Takes the core's free frames from the ownership bytes: what the kernel holds from a process before stays with
+ * it. NULL without memory. */
+struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total);
+void frame_pool_free(struct frame_pool *pool);
+
+static inline uint64_t frame_addr(frame_index frame)
+{
+	return (uint64_t)frame.index * IXD_FRAME_BYTES;
+}
+
+static inline frame_index frame_of_addr(uint64_t addr)
+{
+	return (frame_index){(uint32_t)(addr / IXD_FRAME_BYTES)};
+}
+
+static inline bool frame_is_home(const struct frame_pool *pool, frame_index frame)
+{
+	return frame.index - pool->first < pool->total;
+}
+
+/* For sending; false: none to spare now. */
+static inline bool frame_alloc(struct frame_pool *pool, frame_index *frame)
+{
+	if (pool->count <= pool->tx_floor)
+		return false;
+	frame->index = pool->stack[--pool->count];
+	return true;
+}
+
+/* Gives back a frame whose home this is. Its byte becomes FREE. */
+static inline void frame_put(struct frame_pool *pool, frame_index frame)
+{
+	pool->owner[frame.index] = FRAME_FREE;
+	pool->stack[pool->count++] = frame.index;
+}
+
+/* A single-producer single-consumer ring of 8-byte entries between two cores. */
+struct handoff_ring {
+	uint32_t mask;
+	uint32_t prod_staged __attribute__((aligned(64))); /* the producer's, not yet published */
+	uint32_t cons_seen;
+	uint32_t prod;
+	uint32_t cons __attribute__((aligned(64)));
+	uint64_t slots[] __attribute__((aligned(64)));
+};
+
+struct handoff_ring *handoff_ring_new(uint32_t slots);
+
+/* Producer. False: full. Not visible before handoff_publish(). */
+static inline bool handoff_put(struct handoff_ring *ring, uint64_t entry)
+{
+	if (ring->prod_staged - ring->cons_seen > ring->mask) {
+		/* Acquire: the consumer has read the slot before it gave it back. */
+		ring->cons_seen = __atomic_load_n(&ring->cons, __ATOMIC_ACQUIRE);
+		if (ring->prod_staged - ring->cons_seen > ring->mask)
+			return false;
+	}
+	ring->slots[ring->prod_staged++ & ring->mask] = entry;
+	return true;
+}
+
+/* Producer. True when there was anything to publish. */
+static inline bool handoff_publish(struct handoff_ring *ring)
+{
+	if (ring->prod_staged == ring->prod)
+		return false;
+	/* Release: entries, and the bytes of the packets they name, are written before they are seen. */
+	__atomic_store_n(&ring->prod, ring->prod_staged, __ATOMIC_RELEASE);
+	return true;
+}
+
+static inline bool handoff_is_empty(const struct handoff_ring *ring)
+{
+	return __atomic_load_n(&ring->prod, __ATOMIC_RELAXED) == ring->cons;
+}
+
+/* Consumer. */
+static inline bool handoff_take(struct handoff_ring *ring, uint64_t *entry)
+{
+	/* Acquire: pairs with the release in handoff_publish(). */
+	if (__atomic_load_n(&ring->prod, __ATOMIC_ACQUIRE) == ring->cons)
+		return false;
+	*entry = ring->slots[ring->cons & ring->mask];
+	/* Release: the entry is read before the producer may overwrite it. */
+	__atomic_store_n(&ring->cons, ring->cons + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* All rings between cores. frames[from][to] carries frame indices home to `to`; it has room for every frame of
+ * `to`, so it is never full. packets[from][to] carries packed packets (xsk.c) that `to` shall send; NULL where
+ * `from` never needs it. */
+struct frame_exchange {
+	struct handoff_ring *frames[IXD_CORES_MAX][IXD_CORES_MAX];
+	struct handoff_ring *packets[IXD_CORES_MAX][IXD_CORES_MAX];
+};
+
+/* Rings for frames among all cores; packet rings are added by xsk.c. NULL without memory. */
+struct frame_exchange *frame_exchange_new(uint32_t cores, uint32_t frames_per_core);
+void frame_exchange_free(struct frame_exchange *exchange);
+
+/* Gives any frame back: to the pool, or staged on the ring to its home until frame_flush(). */
+void frame_release(struct core *core, frame_index frame);
+/* Publishes what was staged; wakes a home core that sleeps while its FILL rings run low. Once per turn. */
+void frame_flush(struct core *core);
+/* Takes home what other cores have given back. */
+void frame_collect(struct core *core);
+
+#endif

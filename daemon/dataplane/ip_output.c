@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * IPv4 out: the engine's trains become frames. The header is made once per train and patched per segment; the
+ * payload is copied from the client's memory with its checksum folded into the copy.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/dataplane/conn.h"
+#include "daemon/dataplane/ip.h"
+#include "daemon/dataplane/xsk.h"
+
+#define HEADER_MAX     (ETH_HEADER_BYTES + ETH_VLAN_BYTES + IP4_HEADER_BYTES + TCP_HEADER_BYTES + 40)
+#define PACKET_MAX     (IXD_FRAME_BYTES - IP_TX_OFF)
+#define IP4_TTL        64
+/* Frames sent per turn, in batches of the configured bound: so long as there is much to send, received packets
+ * wait for so many at the most. */
+#define TX_BATCHES     4
+#define TX_FRAMES_MIN  256u
+
+/* What is the same in all segments of a train. */
+struct train {
+	const struct tcp_emit *emit;
+	struct ip_way way;
+	uint32_t ip_off, tcp_off, payload_off; /* from the Ethernet header */
+	uint64_t pseudo_sum;                   /* of the addresses and the protocol */
+	uint64_t ip_sum;                       /* of the IP header without length and id */
+	uint8_t header[HEADER_MAX];
+};
+
+struct ip_core *ip_core_new(void)
+{
+	struct ip_core *ip = calloc(1, sizeof(*ip));
+
+	if (ip != NULL)
+		ip->ifaces_seq = 1; /* odd: what no finished change has */
+	return ip;
+}
+
+void ip_core_free(struct ip_core *ip)
+{
+	free(ip);
+}
+
+static void ifaces_copy(struct ip_core *ip, const struct mirror *m)
+{
+	/* Acquire: the count is read before what it protects. */
+	uint32_t seq = __atomic_load_n(&m->seq, __ATOMIC_ACQUIRE);
+	struct mirror_iface copy[IXD_IFACES_MAX];
+	uint32_t count;
+
+	if ((seq & 1) != 0)
+		return; /* in mid-change: the next turn will see it finished */
+	count = m->ifaces_count < IXD_IFACES_MAX ? m->ifaces_count : IXD_IFACES_MAX;
+	memcpy(copy, m->ifaces, sizeof(copy));
+	/* The copy is complete before the count is looked at again. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&m->seq, __ATOMIC_RELAXED) != seq)
+		return;
+	memcpy(ip->ifaces, copy, sizeof(copy));
+	ip->ifaces_count = count;
+	ip->ifaces_seq = seq;
+}
+
+void ip_turn_begin(struct core *core)
+{
+	uint32_t frames = core->config.batch * TX_BATCHES;
+
+	core->ip->tx_frames_left = frames < TX_FRAMES_MIN ? TX_FRAMES_MIN : frames;
+	if (__atomic_load_n(&core->mirror->seq, __ATOMIC_RELAXED) != core->ip->ifaces_seq)
+		ifaces_copy(core->ip, core->mirror);
+}
+
+int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_record *record,
+                  struct mirror_hop *hop)
+{
+	int r = mirror_route_lookup(core->mirror, tuple->remote, hop);
+	uint8_t mac[6];
+
+	if (r < 0 || hop->iface >= core->ip->ifaces_count)
+		return -ENETUNREACH;
+	record->iface = hop->iface;
+	record->route_generation = hop->generation;
+	record->neigh = mirror_neigh_find(core->mirror, hop->next_hop, hop->iface, hop->vlan);
+	if (record->neigh == MIRROR_NO_NEIGH || !mirror_neigh_mac(core->mirror, record->neigh, mac))
+		neigh_ask(core, hop->next_hop, hop->iface, hop->vlan);
+	return 0;
+}
+
+/* The way that the connection remembers, while nothing has changed; else a new look at the routes. */
+static int way_find(struct core *core, const struct tcp_emit *emit, struct ip_way *way)
+{
+	const struct mirror *m = core->mirror;
+	struct conn_record other = {.neigh = MIRROR_NO_NEIGH};
+	struct conn_record *record = emit->conn == TCP_NONE ? &other : &core->conns[emit->conn];
+	struct mirror_hop hop;
+	int r;
+
+	if (record->neigh < MIRROR_NEIGHS_MAX && record->iface < core->ip->ifaces_count &&
+	    record->route_generation == __atomic_load_n(&m->generation, __ATOMIC_ACQUIRE) &&
+	    mirror_neigh_mac(m, record->neigh, way->mac)) {
+		way->iface = record->iface;
+		way->vlan = m->neighs[record->neigh].vlan;
+		way->has_mac = true;
+		return 0;
+	}
+	r = route_resolve(core, emit->tuple, record, &hop);
+	if (r < 0)
+		return r;
+	way->iface = hop.iface;
+	way->vlan = hop.vlan;
+	memcpy(way->next_hop, hop.next_hop, 16);
+	way->has_mac = record->neigh != MIRROR_NO_NEIGH && mirror_neigh_mac(m, record->neigh, way->mac);
+	return 0;
+}
+
+static void ip_header_make(struct train *t, uint8_t *ip)
+{
+	const struct tcp_tuple *tuple = t->emit->tuple;
+
+	memset(ip, 0, IP4_HEADER_BYTES);
+	ip[0] = 4 << 4 | IP4_HEADER_BYTES / 4;
+	ip[1] = t->emit->ecn & 3;
+	store_be16(ip + 6, IP4_FLAG_DF);
+	ip[8] = IP4_TTL;
+	ip[9] = IP_PROTO_TCP;
+	memcpy(ip + 12, tuple->local + 12, 4);
+	memcpy(ip + 16, tuple->remote + 12, 4);
+	t->ip_sum = inet_checksum_add(0, ip, IP4_HEADER_BYTES);
+}
+
+static void tcp_header_make(const struct tcp_emit *emit, uint8_t *tcp)
+{
+	memset(tcp, 0, TCP_HEADER_BYTES);
+	store_be16(tcp, emit->tuple->local_port);
+	store_be16(tcp + 2, emit->tuple->remote_port);
+	store_be32(tcp + 8, emit->ack);
+	tcp[12] = (uint8_t)((TCP_HEADER_BYTES + emit->options_len) / 4 << 4);
+	store_be16(tcp + 14, emit->window);
+	memcpy(tcp + TCP_HEADER_BYTES, emit->options, emit->options_len);
+}
+
+static void train_header_make(const struct core *core, struct train *t)
+{
+	const struct tcp_emit *emit = t->emit;
+
+	t->ip_off = eth_output(core->ip, &t->way, t->header);
+	t->tcp_off = t->ip_off + IP4_HEADER_BYTES;
+	t->payload_off = t->tcp_off + TCP_HEADER_BYTES + emit->options_len;
+	ip_header_make(t, t->header + t->ip_off);
+	tcp_header_make(emit, t->header + t->tcp_off);
+	t->pseudo_sum = inet_checksum_pseudo(emit->tuple->local, emit->tuple->remote, IP_PROTO_TCP, 0);
+}
+
+/* A 16-bit value as it adds to a sum that is kept in memory order. */
+static uint64_t sum_of_be16(uint32_t value)
+{
+	return __builtin_bswap16((uint16_t)value);
+}
+
+static uint8_t segment_flags(const struct tcp_emit *emit, bool is_first, bool is_last)
+{
+	uint8_t flags = emit->flags;
+
+	if (!is_first)
+		flags &= (uint8_t)~TCP_CWR;
+	if (!is_last)
+		flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	return flags;
+}
+
+/* One segment into one frame. False: the stream does not have the bytes. */
+static bool segment_make(struct core *core, const struct train *t, uint32_t at, uint32_t len, uint8_t *data)
+{
+	const struct tcp_emit *emit = t->emit;
+	uint8_t *ip = data + t->ip_off, *tcp = data + t->tcp_off;
+	uint32_t tcp_bytes = t->payload_off - t->tcp_off + len;
+	uint32_t ip_bytes = IP4_HEADER_BYTES + tcp_bytes;
+	uint16_t id = core->ip->next_id++;
+	uint64_t sum = t->pseudo_sum + sum_of_be16(tcp_bytes);
+	uint16_t check;
+
+	memcpy(data, t->header, t->payload_off);
+	if (len > 0 &&
+	    !conn_gather(core, emit->conn, emit->payload_off + at, len, data + t->payload_off, &sum))
+		return false;
+	store_be16(ip + 2, ip_bytes);
+	store_be16(ip + 4, id);
+	check = inet_checksum_fold(t->ip_sum + sum_of_be16(ip_bytes) + sum_of_be16(id));
+	memcpy(ip + 10, &check, sizeof(check));
+	store_be32(tcp + 4, emit->seq + at);
+	tcp[13] = segment_flags(emit, at == 0, at + len == emit->payload_len);
+	check = inet_checksum_fold(inet_checksum_add(sum, tcp, t->payload_off - t->tcp_off));
+	memcpy(tcp + 16, &check, sizeof(check));
+	return true;
+}
+
+static void segment_send(struct core *core, const struct train *t, frame_index frame, uint32_t bytes)
+{
+	if (t->way.has_mac) {
+		xsk_tx_put(core, t->way.iface, frame, IP_TX_OFF, bytes);
+		return;
+	}
+	if (!neigh_park(core, frame, bytes, &t->way)) {
+		core->stats->drop_tx_no_neigh++;
+		frame_release(core, frame);
+	}
+}
+
+/* Returns payload bytes sent, or -EAGAIN when not even the first segment found a frame. */
+static int64_t train_send(struct core *core, const struct train *t, uint32_t room)
+{
+	const struct tcp_emit *emit = t->emit;
+	uint32_t at = 0;
+
+	do {
+		uint32_t len = emit->payload_len - at < emit->mss ? emit->payload_len - at : emit->mss;
+		frame_index frame;
+
+		if (room == 0 || !frame_alloc(core->frames, &frame)) {
+			core->stats->drop_tx_no_frame++;
+			xsk_frames_wanted(core);
+			return at == 0 ? -EAGAIN : (int64_t)at;
+		}
+		room--;
+		core->ip->tx_frames_left--;
+		if (!segment_make(core, t, at, len, core->dp->umem + frame_addr(frame) + IP_TX_OFF)) {
+			frame_release(core, frame);
+			return -EIO;
+		}
+		segment_send(core, t, frame, t->payload_off + len);
+		at += len;
+	} while (at < emit->payload_len);
+	return at;
+}
+
+int64_t ip_output(void *ctx, const struct tcp_emit *emit)
+{
+	struct core *core = ctx;
+	struct train t;
+	uint32_t wanted, room;
+	int r;
+
+	if (core->ip->tx_frames_left == 0)
+		return -EAGAIN; /* the turn has sent its share; the rest goes in the next */
+	t.emit = emit;
+	r = way_find(core, emit, &t.way);
+	if (r < 0) {
+		core->stats->drop_tx_no_route++;
+		return r;
+	}
+	train_header_make(core, &t);
+	if (t.payload_off + (emit->payload_len < emit->mss ? emit->payload_len : emit->mss) > PACKET_MAX)
+		return -EMSGSIZE;
+	/* Not how many there are, which would take a division, but how many may go at the most. */
+	wanted = emit->payload_len <= emit->mss ? 1 : core->ip->tx_frames_left;
+	room = t.way.has_mac ? xsk_tx_room(core, t.way.iface, wanted) : wanted;
+	return train_send(core, &t, room);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Run to completion: one thread carries a batch of packets all the way up to the clients and the answers all the
+ * way down, and sleeps only when nothing is left.
+ *
+ *   NIC ─▶ xsk_rx_burst ─▶ eth_input ─▶ ip_input ─▶ tcp_input ─▶ conn_on_… ─▶ event_flush ─▶ client
+ *                                                                                             │
+ *   NIC ◀─ xsk_tx_burst ◀── eth_output ◀── ip_output ◀── tcp_output ◀── tcp_send ◀── command_drain
+ */
+#include "daemon/dataplane/loop.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "daemon/dataplane/clock.h"
+#include "daemon/dataplane/conn.h"
+#include "daemon/dataplane/ip.h"
+#include "daemon/dataplane/mailbox.h"
+#include "daemon/dataplane/xsk.h"
+
+#define TIMERS_PER_TURN 256
+#define WAKEUPS_MAX     64
+/* Output that is owed but finds no frame or no room in a TX ring is tried again after so long, if nothing wakes
+ * the core before. */
+#define OUTPUT_RETRY_NS 100000u
+/* At the end: connections reset per burst, and how long the bursts may take. */
+#define RESETS_PER_BURST 64
+#define FINISH_MAX_NS    500000000u
+
+/* What a turn found to do. */
+struct turn {
+	bool has_traffic; /* packets, commands, mail, output: worth spinning for what follows */
+	bool has_timers;  /* worth another turn, but not worth spinning */
+};
+
+static bool receive(struct core *core)
+{
+	uint32_t count;
+
+	xsk_reap(core);
+	xsk_refill(core);
+	count = xsk_rx_burst(core, core->rx, core->config.batch);
+	if (count == 0)
+		return false;
+	eth_input(core, core->rx);
+	xsk_rx_return(core, core->rx);
+	core->stats->batch_sum += count;
+	core->stats->batch_count++;
+	core->stats->loop_batch_full += count >= core->config.batch;
+	return true;
+}
+
+static bool timers_run(struct core *core)
+{
+	tcp_time client = client_side_next_timer(core);
+	bool has_run = tcp_timer_run(core->tcp, core->now, TIMERS_PER_TURN) > 0;
+
+	if (client.ns != 0 && client.ns <= core->now.ns) {
+		client_side_timer_run(core);
+		has_run = true;
+	}
+	neigh_run(core);
+	return has_run;
+}
+
+static struct turn turn_run(struct core *core)
+{
+	uint64_t events_before = core->stats->events;
+	struct turn turn = {false, false};
+	bool is_shared = core->config.is_shared_core != 0;
+
+	ip_turn_begin(core);
+	turn.has_traffic = receive(core);
+	event_flush(core);
+	/* Shared core: the application takes its turn now, so that its answers, and our ACKs on them, leave with
+	 * this batch. */
+	if (is_shared && core->stats->events != events_before)
+		sched_yield();
+	turn.has_traffic |= command_drain(core, core->config.batch);
+	turn.has_traffic |= tcp_output(core->tcp, core->now, core->config.batch, is_shared) > 0;
+	turn.has_timers = timers_run(core);
+	xsk_tx_burst(core);
+	turn.has_traffic |= core_take_mail(core);
+	core->stats->loop_turns++;
+	return turn;
+}
+
+static void earliest(uint64_t *ns, tcp_time t)
+{
+	if (t.ns != 0 && t.ns < *ns)
+		*ns = t.ns;
+}
+
+/* When the core must be awake again by itself; UINT64_MAX never. */
+static uint64_t next_timer_ns(const struct core *core)
+{
+	uint64_t ns = UINT64_MAX;
+
+	earliest(&ns, tcp_timer_next(core->tcp));
+	earliest(&ns, client_side_next_timer(core));
+	earliest(&ns, neigh_next_timer(core));
+	earliest(&ns, xsk_next_timer(core));
+	if (tcp_output_pending(core->tcp))
+		earliest(&ns, (tcp_time){core->now.ns + OUTPUT_RETRY_NS});
+	return ns;
+}
+
+static void wake_drain(const struct core *core)
+{
+	uint64_t count;
+	/* Non-blocking; what it was rung for is found by the next turn, whatever the count. */
+	ssize_t bytes = read(core->wake_fd, &count, sizeof(count));
+
+	(void)bytes;
+}
+
+static void wait(struct core *core)
+{
+	struct epoll_event events[WAKEUPS_MAX];
+	struct timespec timeout;
+	uint64_t until_ns;
+	int count;
+
+	core->now = clock_now();
+	until_ns = next_timer_ns(core);
+	if (until_ns <= core->now.ns)
+		return;
+	timeout.tv_sec = (time_t)((until_ns - core->now.ns) / 1000000000u);
+	timeout.tv_nsec = (long)((until_ns - core->now.ns) % 1000000000u);
+	core->stats->loop_sleeps++;
+	count = epoll_pwait2(core->epoll_fd, events, WAKEUPS_MAX, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.u64 == CORE_EVENT_WAKE)
+			wake_drain(core);
+		else if ((events[i].data.u64 & 1) == 0)
+			channel_doorbell(core, events[i].data.ptr);
+	}
+}
+
+/* First the flags that make others ring, then a last look everywhere, then sleep: what arrives after the look
+ * rings. Sockets need no flag, epoll looks at them itself. */
+static void sleep_until_work(struct core *core)
+{
+	bool is_idle;
+
+	__atomic_store_n(&core->is_sleeping, 1, __ATOMIC_RELAXED);
+	/* Full barrier; the other half of it is in core_wake(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	frame_collect(core);
+	is_idle = channels_prepare_sleep(core) && mailbox_is_empty(core->inbox) && !xsk_has_work(core);
+	if (is_idle)
+		wait(core);
+	__atomic_store_n(&core->is_sleeping, 0, __ATOMIC_RELAXED);
+	channels_end_sleep(core);
+}
+
+/* RST for every connection, in bursts that the TX rings can take. */
+static void finish(struct core *core)
+{
+	uint32_t conns = core->dp->init->fixed.conns_per_core;
+	uint64_t give_up_ns = clock_now().ns + FINISH_MAX_NS;
+	uint32_t next = 0;
+
+	do {
+		uint32_t resets = 0;
+
+		core->now = clock_now();
+		ip_turn_begin(core);
+		xsk_reap(core);
+		for (; next < conns && resets < RESETS_PER_BURST; next++)
+			resets += tcp_abort(core->tcp, core->now, next) == 0;
+		tcp_output(core->tcp, core->now, RESETS_PER_BURST, true);
+		event_flush(core);
+		xsk_tx_burst(core);
+	} while ((next < conns || tcp_output_pending(core->tcp) || core->xsk->stalled_count > 0) &&
+	         core->now.ns < give_up_ns);
+}
+
+void loop_run(struct core *core)
+{
+	tcp_time busy_at;
+
+	core->now = clock_now();
+	busy_at = core->now;
+	while (!core->must_stop) {
+		tcp_time began = core->now;
+		struct turn turn = turn_run(core);
+
+		core->now = clock_now();
+		if (turn.has_traffic || turn.has_timers)
+			core->stats->busy_ns += core->now.ns - began.ns;
+		if (turn.has_traffic)
+			busy_at = core->now;
+		else if (turn.has_timers)
+			continue;
+		else if (core->now.ns - busy_at.ns >= (uint64_t)core->config.spin_us * 1000)
+			sleep_until_work(core);
+		else if (core->config.is_shared_core)
+			sched_yield();
+	}
+	finish(core);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sockets' part of a turn: completions and FILL, receive burst, send burst.
+ */
+#include "daemon/dataplane/xsk.h"
+
+#include <sys/socket.h>
+
+/* A passed packet in one word of a handoff ring. */
+#define PASS_LEN_BITS   12
+#define PASS_IFACE_BITS 8
+#define PASS_LEN_MASK   ((1u << PASS_LEN_BITS) - 1)
+#define PASS_IFACE_MASK ((1u << PASS_IFACE_BITS) - 1)
+_Static_assert(IXD_FRAME_BYTES <= PASS_LEN_MASK, "a length fits");
+
+#define COMP_CHUNK 64 /* completions taken at one time */
+
+/* Kicks for one burst of one socket. Each moves at least 32 packets, or the burst is called stalled. */
+#define KICKS_MAX        128
+#define STALL_WAIT_MIN_NS 20000u
+#define STALL_WAIT_MAX_NS 10000000u
+
+/* FILL takes frames down to this part of the pool, so that sending finds some, unless a FILL ring is nearly
+ * empty: then receiving goes first. */
+#define FILL_FLOOR_PART 4
+
+static uint32_t comp_reap(struct core *core, struct xsk_port *port)
+{
+	uint32_t count = xsk_ring_waiting(&port->comp);
+	uint32_t left = count;
+
+	while (left > 0) {
+		uint64_t addrs[COMP_CHUNK];
+		uint32_t n = left < COMP_CHUNK ? left : COMP_CHUNK;
+
+		for (uint32_t i = 0; i < n; i++)
+			addrs[i] = *xsk_ring_addr(&port->comp, port->comp.cons++);
+		/* The ring first, the frames' bytes second: after a crash in between the frames count as the
+		 * kernel's. The other way round they would be free and completed again. */
+		xsk_ring_give_back(&port->comp);
+		for (uint32_t i = 0; i < n; i++)
+			frame_release(core, frame_of_addr(addrs[i]));
+		left -= n;
+	}
+	core->xsk->refill_credit += count;
+	return count;
+}
+
+static void passed_take(struct core *core)
+{
+	for (uint32_t from = 0; from < core->dp->cores; from++) {
+		struct handoff_ring *ring = core->dp->exchange->packets[from][core->id];
+		uint64_t entry;
+
+		if (ring == NULL)
+			continue;
+		while (!handoff_is_empty(ring)) {
+			uint8_t iface = (uint8_t)(ring->slots[ring->cons & ring->mask] >> PASS_LEN_BITS &
+			                          PASS_IFACE_MASK);
+			struct xsk_port *port = core->xsk->tx_port[iface];
+
+			if (xsk_ring_room(&port->tx, 1) == 0 || !handoff_take(ring, &entry))
+				break;
+			*xsk_ring_desc(&port->tx, port->tx.prod++) = (struct xdp_desc){
+			    .addr = entry >> (PASS_LEN_BITS + PASS_IFACE_BITS), .len = entry & PASS_LEN_MASK};
+			port->is_tx_staged = true;
+		}
+	}
+}
+
+void xsk_reap(struct core *core)
+{
+	uint32_t before = core->frames->count;
+
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++)
+		if (core->xsk->ports[i].is_primary)
+			comp_reap(core, &core->xsk->ports[i]);
+	if (core->dp->cores == 1)
+		return;
+	frame_collect(core);
+	core->xsk->refill_credit += core->frames->count - before;
+	passed_take(core);
+}
+
+static void port_refill(struct core *core, struct xsk_port *port)
+{
+	struct frame_pool *pool = core->frames;
+	uint32_t slots = port->fill.mask + 1;
+	uint32_t room = xsk_ring_room(&port->fill, slots);
+	bool is_low = room > slots - slots / 4;
+	uint32_t floor = is_low ? 0 : pool->total / FILL_FLOOR_PART;
+	uint32_t count;
+
+	if (is_low && !port->has_rx_low)
+		core->stats->fill_low++;
+	port->has_rx_low = is_low;
+	if (room < XSK_REFILL_FRAMES || pool->count <= floor)
+		return;
+	count = pool->count - floor < room ? pool->count - floor : room;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t frame = pool->stack[--pool->count];
+
+		pool->owner[frame] = FRAME_KERNEL_RX; /* before the kernel can have it */
+		*xsk_ring_addr(&port->fill, port->fill.prod++) = frame_addr((frame_index){frame});
+	}
+	/* Release in xsk_ring_submit() orders the ownership bytes before the index, too. */
+	xsk_ring_submit(&port->fill);
+	/* A zero-copy driver that ran out of frames waits to be told. */
+	if (port->is_zerocopy && xsk_ring_wants_wakeup(&port->fill))
+		(void)recvfrom(port->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+void xsk_refill(struct core *core)
+{
+	if (core->xsk->refill_credit < XSK_REFILL_FRAMES)
+		return;
+	core->xsk->refill_credit = 0;
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++)
+		if (core->xsk->ports[i].is_primary)
+			port_refill(core, &core->xsk->ports[i]);
+}
+
+/* A descriptor must name bytes of one frame inside the UMEM. The kernel is trusted; a driver's mistake here
+ * would otherwise become a wild read. */
+static bool desc_is_valid(const struct core *core, const struct xdp_desc *desc)
+{
+	uint64_t in_frame = desc->addr % IXD_FRAME_BYTES;
+
+	return desc->addr / IXD_FRAME_BYTES < core->dp->frames_total && desc->len <= IXD_FRAME_BYTES - in_frame;
+}
+
+static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *batch, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct xdp_desc *desc = xsk_ring_desc(&port->rx, port->rx.cons++);
+		struct rx_packet *packet = &batch->packets[batch->count];
+
+		if (!desc_is_valid(core, desc)) {
+			core->stats->drop_rx_invalid++;
+			continue;
+		}
+		packet->data = core->dp->umem + desc->addr;
+		packet->len = desc->len;
+		packet->frame = frame_of_addr(desc->addr);
+		packet->iface = port->iface;
+		__builtin_prefetch(packet->data);
+		core->stats->rx_bytes += desc->len;
+		batch->count++;
+	}
+	xsk_ring_give_back(&port->rx);
+}
+
+uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max)
+{
+	struct xsk_core *xsk = core->xsk;
+	uint32_t left = max < RX_BATCH_MAX ? max : RX_BATCH_MAX;
+	uint32_t at = xsk->first_port;
+
+	batch->count = 0;
+	for (uint32_t i = 0; i < xsk->ports_count && left > 0; i++) {
+		struct xsk_port *port = &xsk->ports[at];
+		uint32_t count = xsk_ring_waiting(&port->rx);
+
+		if (count > left)
+			count = left;
+		if (count > 0)
+			port_rx(core, port, batch, count);
+		left -= count;
+		at = at + 1 == xsk->ports_count ? 0 : at + 1;
+	}
+	/* Another socket first next time, so that none starves behind a busy one. */
+	xsk->first_port = xsk->first_port + 1 >= xsk->ports_count ? 0 : xsk->first_port + 1;
+	core->stats->rx_packets += batch->count;
+	return batch->count;
+}
+
+void xsk_rx_return(struct core *core, const struct rx_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		frame_release(core, batch->packets[i].frame);
+	core->xsk->refill_credit += batch->count;
+}
+
+uint32_t xsk_tx_room(struct core *core, uint8_t iface, uint32_t wanted)
+{
+	struct xsk_port *port = core->xsk->tx_port[iface];
+	struct handoff_ring *pass;
+	uint32_t room;
+
+	if (port != NULL) {
+		room = xsk_ring_room(&port->tx, wanted);
+		return room < wanted ? room : wanted;
+	}
+	pass = core->xsk->tx_pass[iface];
+	if (pass == NULL)
+		return 0;
+	/* Acquire: the other core has read a slot before it gave it back. */
+	pass->cons_seen = __atomic_load_n(&pass->cons, __ATOMIC_ACQUIRE);
+	room = pass->mask + 1 - (pass->prod_staged - pass->cons_seen);
+	return room < wanted ? room : wanted;
+}
+
+void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t off, uint32_t len)
+{
+	struct xsk_port *port = core->xsk->tx_port[iface];
+	uint64_t addr = frame_addr(frame) + off;
+
+	core->frames->owner[frame.index] = FRAME_KERNEL_TX; /* before it can be seen in any ring */
+	core->stats->tx_packets++;
+	core->stats->tx_bytes += len;
+	if (port != NULL) {
+		*xsk_ring_desc(&port->tx, port->tx.prod++) = (struct xdp_desc){.addr = addr, .len = len};
+		port->is_tx_staged = true;
+		return;
+	}
+	core->stats->tx_passed++;
+	handoff_put(core->xsk->tx_pass[iface],
+	            addr << (PASS_LEN_BITS + PASS_IFACE_BITS) | (uint64_t)iface << PASS_LEN_BITS | len);
+}
+
+/* Copy mode: the kernel sends inside this call, up to its budget, and gives up early when the COMPLETION ring or
+ * the socket's buffer is full. True when the TX ring was emptied. */
+static bool port_kick_copy(struct core *core, struct xsk_port *port)
+{
+	uint32_t backlog = xsk_ring_backlog(&port->tx);
+
+	for (unsigned kicks = 0; backlog > 0 && kicks < KICKS_MAX; kicks++) {
+		uint32_t before = backlog;
+
+		/* Errors say why it stopped early; the consumer index says how far it came. */
+		(void)sendto(port->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		core->stats->tx_kicks++;
+		backlog = xsk_ring_backlog(&port->tx);
+		if (backlog < before)
+			continue;
+		/* No progress. Room in the COMPLETION ring is what we may be able to make. */
+		if (!port->is_primary) {
+			core_wake(core->dp->core[port->owner_core]);
+			break;
+		}
+		if (comp_reap(core, port) == 0)
+			break;
+	}
+	return backlog == 0;
+}
+
+/* Zero copy: the driver fetches descriptors by itself once it runs. */
+static bool port_kick_zerocopy(struct core *core, struct xsk_port *port)
+{
+	if (!xsk_ring_wants_wakeup(&port->tx))
+		return true;
+	core->stats->tx_kicks++;
+	return sendto(port->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0;
+}
+
+static void port_tx(struct core *core, struct xsk_port *port)
+{
+	bool was_stalled = port->is_tx_stalled;
+
+	if (port->is_tx_staged)
+		xsk_ring_submit(&port->tx);
+	port->is_tx_staged = false;
+	port->is_tx_stalled =
+	    port->is_zerocopy ? !port_kick_zerocopy(core, port) : !port_kick_copy(core, port);
+	core->xsk->stalled_count += (uint32_t)port->is_tx_stalled - (uint32_t)was_stalled;
+}
+
+static void stall_note(struct core *core)
+{
+	struct xsk_core *xsk = core->xsk;
+
+	if (xsk->stalled_count == 0) {
+		xsk->stall_wait_ns = 0;
+		return;
+	}
+	/* Longer and longer: an interface that is down must not keep a core awake. */
+	xsk->stall_wait_ns = xsk->stall_wait_ns == 0 ? STALL_WAIT_MIN_NS : xsk->stall_wait_ns * 2;
+	if (xsk->stall_wait_ns > STALL_WAIT_MAX_NS)
+		xsk->stall_wait_ns = STALL_WAIT_MAX_NS;
+	xsk->stall_until = (tcp_time){core->now.ns + xsk->stall_wait_ns};
+}
+
+void xsk_tx_burst(struct core *core)
+{
+	struct xsk_core *xsk = core->xsk;
+	bool must_retry = xsk->stalled_count > 0 && core->now.ns >= xsk->stall_until.ns;
+	bool has_kicked = false;
+
+	for (uint32_t i = 0; i < xsk->ports_count; i++) {
+		struct xsk_port *port = &xsk->ports[i];
+
+		if (port->is_tx_staged || (must_retry && port->is_tx_stalled)) {
+			port_tx(core, port);
+			has_kicked = true;
+		}
+	}
+	if (has_kicked)
+		stall_note(core);
+	if (core->dp->cores == 1)
+		return;
+	for (uint32_t to = 0; to < core->dp->cores; to++) {
+		struct handoff_ring *pass = core->dp->exchange->packets[core->id][to];
+
+		if (pass != NULL && handoff_publish(pass))
+			core_wake(core->dp->core[to]);
+	}
+	frame_flush(core);
+}
+
+void xsk_frames_wanted(struct core *core)
+{
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++)
+		if (!core->xsk->ports[i].is_primary)
+			core_wake(core->dp->core[core->xsk->ports[i].owner_core]);
+}
+
+bool xsk_has_work(struct core *core)
+{
+	struct xsk_core *xsk = core->xsk;
+
+	for (uint32_t i = 0; i < xsk->ports_count; i++)
+		if (xsk_ring_waiting(&xsk->ports[i].rx) > 0)
+			return true;
+	for (uint32_t from = 0; from < core->dp->cores; from++) {
+		const struct handoff_ring *packets = core->dp->exchange->packets[from][core->id];
+
+		if (packets != NULL && !handoff_is_empty(packets))
+			return true;
+	}
+	return false;
+}
+
+tcp_time xsk_next_timer(const struct core *core)
+{
+	return core->xsk->stalled_count > 0 ? core->xsk->stall_until : (tcp_time){0};
+}
+
+bool xsk_fill_is_low(const struct core *core)
+{
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
+		const struct xsk_ring *fill = &core->xsk->ports[i].fill;
+
+		if (!core->xsk->ports[i].is_primary)
+			continue;
+		/* Another thread's ring: only the shared words are looked at, and a stale answer costs a
+		 * needless wake or is put right by the next batch. */
+		if (__atomic_load_n(fill->producer, __ATOMIC_RELAXED) -
+		        __atomic_load_n(fill->consumer, __ATOMIC_RELAXED) <
+		    (fill->mask + 1) / 2)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The AF_XDP sockets of a core: receive bursts, send bursts, and the traffic of frames with the kernel.
+ *
+ * There is a socket per (queue, core), or only the diagonal. The sockets of one queue share its FILL and
+ * COMPLETION rings; one core owns those (the "primary" socket's core) and serves them for all.
+ */
+#ifndef DAEMON_DATAPLANE_XSK_H
+#define DAEMON_DATAPLANE_XSK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/dataplane/frame.h"
+#include "daemon/dataplane/packet.h"
+#include "daemon/dataplane/xsk_ring.h"
+
+#define XSK_REFILL_FRAMES 32 /* FILL rings are refilled when as many frames are free */
+
+struct xsk_map {
+	void *base;
+	size_t bytes;
+};
+
+struct xsk_port {
+	struct xsk_ring rx, tx, fill, comp; /* mask 0 in those it does not have */
+	int fd;
+	uint8_t iface;
+	bool has_tx, is_primary, is_zerocopy;
+	bool is_tx_staged;  /* descriptors wait for xsk_tx_burst() */
+	bool is_tx_stalled; /* the kernel did not take all; to be kicked again */
+	bool has_rx_low;    /* counted as low until it has been refilled */
+	uint16_t owner_core; /* that serves the queue's FILL and COMPLETION rings */
+	uint32_t queue;
+	struct xsk_map maps[4];
+};
+
+struct xsk_core {
+	uint32_t ports_count;
+	uint32_t first_port;   /* whose turn it is to be asked first */
+	uint32_t refill_credit; /* frames that came back since the last refill */
+	uint32_t stalled_count;
+	uint64_t stall_wait_ns; /* doubles while no kick makes progress */
+	tcp_time stall_until;
+	struct xsk_port *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
+	struct handoff_ring *tx_pass[IXD_IFACES_MAX];
+	uint16_t tx_pass_core[IXD_IFACES_MAX];
+	struct xsk_port ports[IXD_QUEUES_MAX];
+};
+
+/* Start-up, main thread. */
+struct xsk_core *xsk_core_new(void);
+/* Maps the rings of an inherited socket and takes the indices from where they stand. fd stays open and becomes
+ * the port's. 0 or negative errno, fd is the caller's then. */
+int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd);
+/* When all ports of all cores are there: who owns which queue, and where each core's packets leave. */
+int xsk_connect(struct dataplane *dp);
+void xsk_core_free(struct xsk_core *xsk);
+
+/* One turn, in this order. */
+/* Takes completions and frames given back, and puts packets passed by other cores into our TX rings. */
+void xsk_reap(struct core *core);
+/* Fills FILL rings when it is worth it. */
+void xsk_refill(struct core *core);
+/* Takes up to max packets over all sockets, beginning with another socket each time. */
+uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max);
+/* The batch is done with: frames go home. */
+void xsk_rx_return(struct core *core, const struct rx_batch *batch);
+/* How many packets may be staged for an interface, at most `wanted`. */
+uint32_t xsk_tx_room(struct core *core, uint8_t iface, uint32_t wanted);
+/* Stages a packet of len bytes at `off` in a frame of this core; the caller has asked for room. The frame is the
+ * kernel's from here on. */
+void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t off, uint32_t len);
+/* Everything staged goes out: one submit and one kick per socket. */
+void xsk_tx_burst(struct core *core);
+
+/* This core is out of frames: wakes the cores whose COMPLETION rings may hold some of them. */
+void xsk_frames_wanted(struct core *core);
+/* Last look before sleeping. */
+bool xsk_has_work(struct core *core);
+/* When a stalled TX ring shall be kicked again; {0} none is. */
+tcp_time xsk_next_timer(const struct core *core);
+/* Adds the sockets to core->epoll_fd. 0 or negative errno. */
+int xsk_epoll_add(struct core *core);
+/* For other cores: a FILL ring that this core serves is below half. Reads shared words only. */
+bool xsk_fill_is_low(const struct core *core);
+
+#endif
