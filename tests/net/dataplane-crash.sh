@@ -9,7 +9,7 @@ ixd_start || exit 1
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
 start hold in_peer k-client "$IX_ADDR:7000" hold --connections 20 --bytes 100 --timeout 60
 check "20 idle, receiving peers" wait_line hold 'held=20'
-wait_until 5 bash -c "ixctl --json ss | jq -e '[.. | objects | select(.state? == \"ESTABLISHED\")] | length == 20'"
+wait_until 5 bash -c "ixctl --json ss | jq -e '[.. | objects | select(.state? == \"established\")] | length == 20'"
 
 before=$(child_of ixd-default ixd-dataplane)
 check "the dataplane is found" test -n "$before"
@@ -34,7 +34,7 @@ check "and serves 100 connections" in_peer k-client "$IX_ADDR:7000" echo --conne
 for round in 1 2 3; do
 	start load in_peer k-client "$IX_ADDR:7000" echo --connections 50 --bytes 4M --timeout 60
 	before=$(child_of ixd-default ixd-dataplane)
-	wait_until 5 bash -c "ixctl --json ss | jq -e '[.. | objects | select(.state? == \"ESTABLISHED\")] | length > 10'"
+	wait_until 5 bash -c "ixctl --json ss | jq -e '[.. | objects | select(.state? == \"established\")] | length > 10'"
 	kill -KILL "$before"
 	check "round $round: a new dataplane process" wait_until 10 is_replaced
 	wait_end load 60
