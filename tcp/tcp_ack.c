@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an ACK does: scoreboard, RTT, loss detection, congestion control, timers, in this order. */
+#include "tcp/tcp_ack.h"
+
+#include "tcp/tcp_engine.h"
+#include "tcp/tcp_rack.h"
+#include "tcp/tcp_recovery.h"
+#include "tcp/tcp_rtt.h"
+#include "tcp/tcp_timer.h"
+
+bool tcp_ack_update_window(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t window = s->window;
+	bool was_closed = c->snd_wnd == 0;
+	bool has_changed;
+
+	if (c->snd_wl1 > s->pos || (c->snd_wl1 == s->pos && c->snd_wl2 > s->ack_pos))
+		return false;
+	if (!(s->flags & TCP_SYN)) /* the window of a SYN is never scaled (RFC 7323 section 2.2) */
+		window <<= c->snd_wscale;
+	has_changed = window != c->snd_wnd;
+	c->snd_wnd = window;
+	c->snd_wl1 = s->pos;
+	c->snd_wl2 = s->ack_pos;
+	if (window > c->snd_wnd_max)
+		c->snd_wnd_max = window;
+	if (window == 0 && !was_closed)
+		e->stats->zero_windows_in++;
+	if (window > 0 && was_closed && (c->flags & CONN_PROBED)) {
+		/* What the probe carried was refused with the window closed: it is due again at once. */
+		c->flags &= ~(uint32_t)CONN_PROBED;
+		if (e->links[conn].sent_head != TCP_NONE && s->ack_pos < c->snd_nxt)
+			tcp_sent_mark_lost(e, conn, e->links[conn].sent_head);
+	}
+	return has_changed;
+}
+
+/* RFC 5961 section 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, all else gets a challenge ACK. */
+static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if (s->ack_pos <= c->snd_nxt && s->ack_pos >= c->snd_una - (int64_t)c->snd_wnd_max)
+		return true;
+	e->stats->drop_bad_ack++;
+	if (tcp_challenge_allowed(e))
+		tcp_ack_now(e, conn);
+	return false;
+}
+
+static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
+                            struct tcp_ack_sample *sample)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	int64_t old_off = c->snd_una < c->snd_end ? c->snd_una : c->snd_end;
+	int64_t new_off = s->ack_pos < c->snd_end ? s->ack_pos : c->snd_end; /* the FIN is not a byte */
+
+	tcp_sent_ack(e, conn, s->ack_pos, s, sample);
+	sample->acked_bytes = tcp_seq_span(c->snd_una, s->ack_pos);
+	c->snd_una = s->ack_pos;
+	c->backoff = 0;
+	c->progress_ns = e->now_ns;
+	if (c->snd_una >= c->snd_nxt)
+		c->flags &= ~(uint32_t)CONN_PROBED;
+	if (new_off > old_off)
+		e->ops->on_acked(e->ctx, conn, tcp_seq_off(new_off));
+}
+
+static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	uint64_t took_ns;
+
+	if (sample->rtt_first_ns != 0)
+		tcp_rtt_sample(c, sample->rtt_first_ns);
+	if (sample->rtt_last_ns != 0)
+		tcp_rtt_sample_min(c, sample->rtt_last_ns, e->now_ns);
+	if (sample->rate_ns == 0 || e->now_ns <= sample->rate_ns)
+		return;
+	/* The quotient is left to tcp_info(). */
+	took_ns = e->now_ns - sample->rate_ns;
+	c->rate_us = took_ns >> 10 > UINT32_MAX ? UINT32_MAX : (uint32_t)(took_ns >> 10);
+	c->rate_bytes = (uint32_t)(c->delivered_bytes - sample->rate_delivered);
+}
+
+bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	struct tcp_ack_sample sample = { .prior_una = c->snd_una, .prior_flight = c->flight_bytes };
+	bool has_in_flight = c->snd_nxt > c->snd_una;
+	bool has_window_changed;
+
+	if (!is_ack_acceptable(e, conn, s))
+		return false;
+	has_window_changed = s->ack_pos >= c->snd_una && tcp_ack_update_window(e, conn, s);
+	sample.is_ece = (s->flags & TCP_ECE) && (c->options & TCP_INFO_ECN);
+	sample.is_dup = s->ack_pos == c->snd_una && has_in_flight && s->payload_len == 0 && !has_window_changed &&
+			!(s->flags & (TCP_SYN | TCP_FIN));
+	if (s->ack_pos > c->snd_una)
+		take_cumulative(e, conn, s, &sample);
+	if (has_in_flight) {
+		if (s->sack_count > 0 && (c->options & TCP_INFO_SACK))
+			tcp_sent_sack(e, conn, s, &sample);
+		take_times(e, c, &sample);
+		if (c->options & TCP_INFO_SACK) {
+			tcp_rack_update_window(e, conn, &sample);
+			sample.lost_bytes = tcp_rack_detect(e, conn);
+		}
+		tcp_recovery_on_ack(e, conn, s, &sample);
+		tcp_timer_on_ack(e, conn, sample.acked_bytes > 0 || sample.sacked_bytes > 0);
+	} else if (has_window_changed) {
+		tcp_timer_on_ack(e, conn, false);
+	}
+	if (c->snd_nxt < c->snd_end || c->lost_bytes > 0 ||
+	    ((c->flags & CONN_FIN_QUEUED) && c->snd_nxt == c->snd_end))
+		tcp_output_list(e, conn);
+	return true;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CUBIC (RFC 9438) with HyStart++ (RFC 9406) for slow start.
+ *
+ * Time is counted in units of u = 2^20 ns. With C = 0.4 segments/s^3, C u^3 = 4.6117e-10 segments, which is
+ * 1014 / 2^41 within 0.02 %; so W_cubic(t) = w_max + mss * (t - K)^3 * 1014 / 2^41 needs no division.
+ */
+#include "tcp/tcp_cc.h"
+
+#include "tcp/tcp_sent.h"
+
+#define UNIT_SHIFT 20
+#define T_MAX (1 << 17)                /* 137 s from K: beyond, the curve is capped anyway */
+#define K_CUBED_PER_SEGMENT 2168404345u /* 1 / (C u^3) */
+#define BETA_1024 717u                 /* 0.7 */
+#define FAST_CONVERGENCE_1024 870u     /* (1 + 0.7) / 2 */
+#define ALPHA_1024 542u                /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
+
+#define HYSTART_SAMPLES 8              /* N_RTT_SAMPLE */
+#define HYSTART_MIN_US 4000u           /* MIN_RTT_THRESH */
+#define HYSTART_MAX_US 16000u          /* MAX_RTT_THRESH */
+#define CSS_DIVISOR 4
+#define CSS_ROUNDS 5
+
+static uint32_t scale_1024(uint32_t v, uint32_t factor)
+{
+	return (uint32_t)((uint64_t)v * factor >> 10);
+}
+
+static uint32_t cube_root(uint64_t v)
+{
+	uint64_t root = 0;
+
+	/* Digit by digit; 2^21 cubed is the largest that fits. */
+	for (int bit = 20; bit >= 0; bit--) {
+		uint64_t next = root | UINT64_C(1) << bit;
+
+		if (next * next * next <= v)
+			root = next;
+	}
+	return (uint32_t)root;
+}
+
+static void cubic_init(struct tcp_conn *c)
+{
+	c->ccd.cubic.round_end = c->snd_nxt;
+	c->ccd.cubic.round_min_us = UINT32_MAX;
+	c->ccd.cubic.last_min_us = UINT32_MAX;
+}
+
+/* Section 4.2: the start of a congestion avoidance stage. */
+static void epoch_start(struct tcp_conn *c, uint64_t now_ns)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+
+	q->epoch_ns = now_ns;
+	q->update_ns = 0;
+	q->credit = 0;
+	q->est_credit = 0;
+	q->w_est = c->cwnd;
+	if (q->w_max <= c->cwnd) {
+		q->w_max = c->cwnd;
+		q->k = 0;
+	} else {
+		q->k = cube_root((uint64_t)((q->w_max - c->cwnd) / c->mss) * K_CUBED_PER_SEGMENT);
+	}
+}
+
+static uint32_t w_cubic(const struct tcp_conn *c, uint64_t t_ns)
+{
+	const struct tcp_cubic *q = &c->ccd.cubic;
+	int64_t t = (int64_t)(t_ns >> UNIT_SHIFT) - q->k;
+	uint64_t distance = (uint64_t)(t < 0 ? -t : t);
+	uint64_t delta;
+
+	if (distance > T_MAX)
+		distance = T_MAX;
+	delta = ((distance * distance * distance >> 10) * 1014 >> 10) * c->mss >> 21;
+	if (t < 0)
+		return delta < q->w_max ? q->w_max - (uint32_t)delta : 0;
+	return delta < TCP_CWND_MAX - q->w_max ? q->w_max + (uint32_t)delta : TCP_CWND_MAX;
+}
+
+/* Section 4.3: what Reno would have. */
+static void update_w_est(struct tcp_conn *c, uint32_t acked_bytes)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+	uint32_t alpha = q->w_est < q->w_prior ? ALPHA_1024 : 1024;
+
+	q->est_credit += scale_1024(acked_bytes, alpha);
+	if (q->est_credit >= c->cwnd) {
+		q->est_credit -= c->cwnd;
+		q->w_est += c->mss;
+	}
+}
+
+/* How many bytes must be acknowledged for one MSS of growth. Computed anew once a millisecond or after
+ * cwnd has changed, so that the division is not paid for every ACK. */
+static void update_growth(struct tcp_conn *c, uint64_t now_ns)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+	uint64_t target;
+
+	if (q->update_ns != 0 && q->update_cwnd == c->cwnd && now_ns - q->update_ns < UINT64_C(1) << UNIT_SHIFT)
+		return;
+	q->update_ns = now_ns;
+	q->update_cwnd = c->cwnd;
+	target = w_cubic(c, now_ns - q->epoch_ns + c->srtt_ns);
+	if (target < q->w_est)
+		target = q->w_est; /* Reno-friendly region */
+	if (target > c->cwnd + c->cwnd / 2)
+		target = c->cwnd + c->cwnd / 2;
+	if (target <= c->cwnd)
+		q->per_mss = 100 * c->cwnd < c->cwnd ? UINT32_MAX : 100 * c->cwnd;
+	else
+		q->per_mss = (uint32_t)((uint64_t)c->cwnd * c->mss / (target - c->cwnd));
+	if (q->per_mss < c->mss)
+		q->per_mss = c->mss;
+}
+
+static void hystart_round(struct tcp_conn *c)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+
+	if (c->snd_una < q->round_end)
+		return;
+	q->round_end = c->snd_nxt;
+	q->last_min_us = q->round_min_us;
+	q->round_min_us = UINT32_MAX;
+	q->round_samples = 0;
+	if (q->css_rounds > 0 && ++q->css_rounds > CSS_ROUNDS) {
+		c->ssthresh = c->cwnd; /* slow start is over */
+		q->css_rounds = 0;
+		q->hystart_done = 1;
+	}
+}
+
+/* RFC 9406 section 4.2; returns the bytes by which slow start may grow. */
+static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+	uint32_t thresh;
+
+	if (q->hystart_done)
+		return sample->acked_bytes;
+	hystart_round(c);
+	if (sample->rtt_last_ns != 0) {
+		uint64_t rtt_us = sample->rtt_last_ns / 1000;
+
+		if (rtt_us < q->round_min_us)
+			q->round_min_us = (uint32_t)rtt_us;
+		if (q->round_samples < UINT16_MAX)
+			q->round_samples++;
+	}
+	if (q->round_samples >= HYSTART_SAMPLES && q->round_min_us != UINT32_MAX && q->last_min_us != UINT32_MAX) {
+		thresh = q->last_min_us / 8;
+		thresh = thresh < HYSTART_MIN_US ? HYSTART_MIN_US : thresh;
+		thresh = thresh > HYSTART_MAX_US ? HYSTART_MAX_US : thresh;
+		if (q->css_rounds == 0 && q->round_min_us >= q->last_min_us + thresh) {
+			q->css_rounds = 1;
+			q->css_base_us = q->round_min_us;
+		} else if (q->css_rounds > 0 && q->round_min_us < q->css_base_us) {
+			q->css_rounds = 0; /* the rise was passing: back to slow start */
+		}
+	}
+	return q->css_rounds > 0 ? sample->acked_bytes / CSS_DIVISOR : sample->acked_bytes;
+}
+
+static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample, uint64_t now_ns)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+	uint32_t left = sample->acked_bytes;
+
+	if (c->cwnd < c->ssthresh) {
+		left = tcp_cc_slow_start(c, hystart_on_ack(c, sample));
+		if (left == 0)
+			return;
+	}
+	if (q->epoch_ns == 0)
+		epoch_start(c, now_ns);
+	update_w_est(c, left);
+	update_growth(c, now_ns);
+	tcp_cc_additive(c, &q->credit, left, q->per_mss);
+}
+
+static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
+{
+	struct tcp_cubic *q = &c->ccd.cubic;
+	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
+	uint32_t base = flight < c->cwnd && flight > c->mss ? flight : c->cwnd;
+	uint32_t ssthresh = scale_1024(base, BETA_1024);
+
+	(void)is_ecn;
+	q->epoch_ns = 0;
+	q->hystart_done = 1; /* RFC 9406 section 4.3: for the initial slow start only */
+	q->w_prior = c->cwnd;
+	/* Section 4.7: a flow that did not get back to w_max gives way faster. */
+	q->w_max = c->cwnd < q->w_max ? scale_1024(c->cwnd, FAST_CONVERGENCE_1024) : c->cwnd;
+	return ssthresh > 2u * c->mss ? ssthresh : 2u * c->mss;
+}
+
+const struct tcp_cc_ops tcp_cc_cubic = {
+	.name = "cubic",
+	.init = cubic_init,
+	.on_ack = cubic_on_ack,
+	.ssthresh = cubic_ssthresh,
+};

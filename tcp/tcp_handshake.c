@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SYN_SENT, SYN_RCVD (RFC 9293 sections 3.10.7.3 and 3.10.7.4). */
+#include "tcp/tcp_handshake.h"
+
+#include <string.h>
+
+#include "tcp/tcp_cc.h"
+#include "tcp/tcp_emit.h"
+#include "tcp/tcp_engine.h"
+#include "tcp/tcp_hash.h"
+#include "tcp/tcp_input.h"
+#include "tcp/tcp_recovery.h"
+#include "tcp/tcp_rtt.h"
+#include "tcp/tcp_time_wait.h"
+
+#define IPV4_AND_TCP_BYTES 40u
+#define IPV6_AND_TCP_BYTES 60u
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+uint16_t tcp_handshake_mss(const struct tcp_tuple *tuple, uint16_t mtu)
+{
+	bool is_ipv4 = memcmp(tuple->remote, mapped_prefix, sizeof(mapped_prefix)) == 0;
+	unsigned headers = is_ipv4 ? IPV4_AND_TCP_BYTES : IPV6_AND_TCP_BYTES;
+
+	return (uint16_t)(mtu > headers + TCP_MSS_MIN ? mtu - headers : TCP_MSS_MIN);
+}
+
+uint8_t tcp_handshake_wscale(uint32_t window_max)
+{
+	uint8_t scale = 0;
+
+	while (scale < TCP_WSCALE_MAX && window_max >> scale > UINT16_MAX)
+		scale++;
+	return scale;
+}
+
+void tcp_handshake_start(struct tcp_engine *e, uint32_t conn, const struct tcp_path *path, uint32_t iss)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t window_max = path->rcv_window_max > path->rcv_window ? path->rcv_window_max : path->rcv_window;
+
+	c->iss = iss;
+	c->ts_offset = tcp_hash_ts_offset(e->keys.ts, &c->tuple);
+	c->snd_una = 0;
+	c->snd_nxt = 0;
+	c->snd_end = 1;
+	c->snd_wscale = TCP_NO_WSCALE;
+	c->rcv_wscale = e->config.window_scaling ? tcp_handshake_wscale(window_max) : TCP_NO_WSCALE;
+	c->rcv_limit = 1 + (int64_t)path->rcv_window;
+	c->rcv_buf = path->rcv_window;
+	c->mss_max = tcp_handshake_mss(&c->tuple, path->mtu);
+	c->mss = c->mss_max;
+	c->adv_mss = c->mss_max;
+	c->rcv_mss = TCP_MSS_DEFAULT;
+	c->ssthresh = TCP_SSTHRESH_INFINITE;
+	c->reo_wnd_mult = 1;
+	c->opened_ns = e->now_ns;
+	c->heard_ns = e->now_ns;
+	c->progress_ns = e->now_ns;
+}
+
+void tcp_handshake_negotiate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint16_t peer_mss = s->mss != 0 ? s->mss : TCP_MSS_DEFAULT;
+
+	if (peer_mss < TCP_MSS_MIN)
+		peer_mss = TCP_MSS_MIN;
+	c->options = 0;
+	if (s->has_ts && e->config.timestamps) {
+		c->options |= TCP_INFO_TIMESTAMPS;
+		c->ts_recent = s->ts_val;
+		c->ts_recent_s = (uint32_t)(e->now_ns / 1000000000u);
+	}
+	if (s->sack_ok && e->config.sack)
+		c->options |= TCP_INFO_SACK;
+	if (s->wscale != TCP_NO_WSCALE && c->rcv_wscale != TCP_NO_WSCALE) {
+		c->options |= TCP_INFO_WSCALE;
+		c->snd_wscale = s->wscale;
+	} else {
+		c->snd_wscale = 0;
+		c->rcv_wscale = 0;
+	}
+	/* RFC 3168 section 6.1.1: a SYN asks with ECE and CWR, a SYN-ACK agrees with ECE alone. */
+	if (e->config.ecn || c->cc == TCP_CC_DCTCP) {
+		uint8_t want = s->flags & TCP_ACK ? TCP_ECE : TCP_ECE | TCP_CWR;
+
+		if ((s->flags & (TCP_ECE | TCP_CWR)) == want)
+			c->options |= TCP_INFO_ECN;
+	}
+	c->irs = s->seq;
+	c->rcv_nxt = 1;
+	c->rcv_adv = 1;
+	c->ack_sent = 1;
+	c->snd_wl1 = 0;
+	tcp_conn_set_mss(c, peer_mss < c->mss_max ? peer_mss : c->mss_max);
+}
+
+void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	bool is_first_syn = !(c->flags & CONN_SYN_RETRANS);
+
+	c->snd_una = 1;
+	c->snd_nxt = 1;
+	c->recovery_point = 1;
+	c->rto_deadline_ns = 0;
+	c->backoff = 0;
+	c->progress_ns = e->now_ns;
+	c->heard_ns = e->now_ns;
+	if (is_first_syn && (c->flags & CONN_SENT_ANY)) {
+		uint64_t rtt = e->now_ns - c->sent_ns;
+
+		tcp_rtt_sample(c, rtt > 0 ? rtt : 1);
+		tcp_rtt_sample_min(c, rtt > 0 ? rtt : 1, e->now_ns);
+	}
+	c->flags &= ~(uint32_t)(CONN_SYN_OWED | CONN_SYN_RETRANS);
+	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
+	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;
+	c->snd_wnd_max = c->snd_wnd;
+	c->snd_wl1 = s->pos;
+	c->snd_wl2 = 1;
+	/* RFC 6928 section 2: a lost SYN says to start with one segment (RFC 5681 section 3.1). */
+	c->cwnd = is_first_syn ? tcp_recovery_initial_window(e, c) : c->mss;
+	tcp_cc_start(c, c->cc, &e->config);
+	tcp_set_state(e, conn, c->flags & CONN_FIN_QUEUED ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED);
+	if (c->flags & CONN_KEEPALIVE)
+		c->idle_deadline_ns = e->now_ns + e->config.keepalive_idle_ns;
+	if (c->flags & CONN_PASSIVE)
+		e->stats->passive_opens++;
+	e->ops->on_established(e->ctx, conn, c->listener);
+	tcp_output_list(e, conn);
+}
+
+/* RFC 9293 section 3.10.7.3, with RFC 5961's reading of the ACK. */
+void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	bool has_ack = s->flags & TCP_ACK;
+
+	s->ack_pos = tcp_seq_unwrap(s->ack, c->iss, c->snd_una);
+	if (has_ack && (s->ack_pos <= 0 || s->ack_pos > c->snd_nxt)) {
+		e->stats->drop_bad_ack++;
+		tcp_emit_rst_reply(e, s);
+		return;
+	}
+	/* RFC 7323 section 3.2 / 5.4: an echo of what we never sent is a blind guess or an old duplicate. */
+	if (s->flags & TCP_RST) {
+		if (has_ack) {
+			e->stats->resets_in++;
+			tcp_conn_end(e, conn, TCP_REASON_REFUSED);
+		}
+		return;
+	}
+	if (!(s->flags & TCP_SYN)) {
+		e->stats->drop_out_of_window++;
+		return;
+	}
+	tcp_handshake_negotiate(e, conn, s);
+	/* Our SYN has offered this much already. */
+	c->rcv_adv = c->rcv_limit < 1 + UINT16_MAX ? c->rcv_limit : 1 + UINT16_MAX;
+	s->pos = 0;
+	s->end = 1;
+	c->snd_wnd = s->window;
+	if (!has_ack) { /* simultaneous open: their SYN crossed ours */
+		tcp_set_state(e, conn, TCP_SYN_RCVD);
+		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
+		c->backoff = 0;
+		tcp_output_list(e, conn);
+		return;
+	}
+	tcp_handshake_establish(e, conn, s);
+	tcp_ack_now(e, conn);
+	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 MUST-3.10.7.3 lets it be queued). */
+}
+
+/* The user of the listener cannot take more: the ACK is ignored, the peer's data will bring it again. */
+static bool is_backlog_full(struct tcp_engine *e, const struct tcp_conn *c)
+{
+	const struct tcp_listener *l;
+
+	if (!(c->flags & CONN_PASSIVE) || c->listener == TCP_NONE)
+		return false;
+	l = &e->listeners[c->listener];
+	return l->waiting >= l->backlog;
+}
+
+void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	s->pos = tcp_seq_unwrap(s->seq, c->irs, c->rcv_nxt);
+	/* Their SYN again: our SYN-ACK was lost or is late. */
+	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN && s->pos == 0) {
+		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
+		tcp_output_list(e, conn);
+		return;
+	}
+	/* In a simultaneous open the other SYN-ACK arrives below rcv_nxt and counts as the ACK. */
+	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) && s->pos == 0) {
+		s->flags &= (uint8_t)~TCP_SYN;
+		s->seq++;
+	}
+	if ((s->flags & TCP_RST) && s->pos == c->rcv_nxt) {
+		e->stats->resets_in++;
+		tcp_conn_end(e, conn, c->flags & CONN_PASSIVE ? TCP_REASON_RESET : TCP_REASON_REFUSED);
+		return;
+	}
+	if (!tcp_input_check(e, conn, s))
+		return;
+	if (s->ack_pos != 1 || c->snd_nxt < 1) {
+		e->stats->drop_bad_ack++;
+		tcp_emit_rst_reply(e, s);
+		return;
+	}
+	if (is_backlog_full(e, c)) {
+		e->stats->drop_backlog++;
+		return;
+	}
+	tcp_handshake_establish(e, conn, s);
+	/* The segment may carry payload and FIN: it goes on as in the new state. */
+	tcp_input_dispatch(e, conn, s);
+}

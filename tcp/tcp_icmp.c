@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ICMP errors are believed only when they quote a sequence number in flight (RFC 5927). */
+#include "tcp/tcp_icmp.h"
+
+#include "tcp/tcp_engine.h"
+#include "tcp/tcp_handshake.h"
+#include "tcp/tcp_hash.h"
+#include "tcp/tcp_timer.h"
+
+#define PATH_MTU_MIN 576u  /* smaller ones are not believed; every IPv4 host takes this much */
+#define BLACKHOLE_MSS 512u
+
+/* Segments larger than the path takes were lost, not by congestion: they go again, smaller, and cwnd stays
+ * (RFC 5681 section 4.3 leaves it; RFC 1191 section 6.4). */
+static void resend_in_smaller_pieces(struct tcp_engine *e, uint32_t conn, uint32_t mss_max)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t old = c->mss;
+	uint32_t next;
+
+	tcp_conn_set_mss(c, mss_max);
+	for (uint32_t i = e->links[conn].flight_head; i != TCP_NONE; i = next) {
+		next = e->sent[i].time_next;
+		if (tcp_seq_span(e->sent[i].start, e->sent[i].end) > c->mss && old > c->mss)
+			tcp_sent_mark_lost(e, conn, i);
+	}
+	if (c->lost_bytes > 0) {
+		c->flags |= CONN_RETRANS_ONE;
+		tcp_output_list(e, conn);
+	}
+}
+
+void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if ((c->flags & CONN_BLACKHOLE) || c->mss_max <= BLACKHOLE_MSS)
+		return;
+	c->flags |= CONN_BLACKHOLE;
+	tcp_conn_set_mss(c, BLACKHOLE_MSS);
+}
+
+static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t mtu)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t mss_max;
+
+	if (mtu < PATH_MTU_MIN)
+		mtu = PATH_MTU_MIN;
+	mss_max = tcp_handshake_mss(&c->tuple, mtu);
+	if (mss_max >= c->mss_max) {
+		e->stats->icmp_ignored++; /* RFC 1191 section 6.3: it can only shrink */
+		return;
+	}
+	resend_in_smaller_pieces(e, conn, mss_max);
+}
+
+void tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t quoted_seq,
+                    enum tcp_icmp kind, uint16_t mtu)
+{
+	struct tcp_tuple key = *tuple;
+	struct tcp_conn *c;
+	uint32_t conn;
+	int64_t pos;
+
+	e->now_ns = now.ns;
+	key.reserved = 0;
+	conn = tcp_table_find(e, &key, tcp_hash_tuple(e->keys.hash, &key));
+	if (conn >= e->limits.conns) {
+		e->stats->icmp_ignored++;
+		return;
+	}
+	c = tcp_conn_at(e, conn);
+	pos = tcp_seq_unwrap(quoted_seq, c->iss, c->snd_una);
+	if (pos < c->snd_una || pos >= c->snd_nxt) {
+		e->stats->icmp_ignored++;
+		return;
+	}
+	if (kind == TCP_ICMP_FRAG_NEEDED)
+		fragmentation_needed(e, conn, mtu);
+	else if (kind == TCP_ICMP_HARD && (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD))
+		tcp_conn_end(e, conn, TCP_REASON_UNREACHABLE);
+	else
+		e->stats->icmp_ignored++; /* RFC 5927 section 5: hard errors are soft once synchronised */
+	if (c->state != TCP_CLOSED)
+		tcp_timer_arm(e, conn);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Congestion state. Losses come from RACK (tcp_rack.c) with SACK, else from duplicate ACKs (RFC 6582); the
+ * reduction is spread by PRR (RFC 9937) and taken back when timestamps (RFC 3522, 4015) or D-SACKs (RFC 3708)
+ * show that nothing was lost.
+ */
+#include "tcp/tcp_recovery.h"
+
+#include "tcp/tcp_cc.h"
+#include "tcp/tcp_engine.h"
+#include "tcp/tcp_rack.h"
+#include "tcp/tcp_segment.h"
+
+#define DUP_THRESH 3
+
+static bool has_sack(const struct tcp_conn *c)
+{
+	return c->options & TCP_INFO_SACK;
+}
+
+uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
+{
+	uint32_t left;
+
+	if (has_sack(c))
+		return c->flight_bytes;
+	/* Without SACK each duplicate ACK tells that one segment has left the network. */
+	left = (uint32_t)c->dup_acks * c->mss;
+	return c->flight_bytes > left ? c->flight_bytes - left : 0;
+}
+
+uint32_t tcp_recovery_initial_window(const struct tcp_engine *e, const struct tcp_conn *c)
+{
+	uint32_t segments = e->config.initial_window_mss;
+	uint32_t window = segments * c->mss;
+	uint32_t limit = 2u * c->mss > 14600 ? 2u * c->mss : 14600; /* RFC 6928 section 2 */
+
+	if (segments <= 10 && window > limit)
+		window = limit;
+	return window > c->mss ? window : c->mss;
+}
+
+/* Without SACK the first segment that is not acknowledged is the lost one (RFC 6582 section 3.2). */
+static void mark_first_lost(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t head = e->links[conn].sent_head;
+
+	if (head == TCP_NONE || (e->sent[head].flags & SENT_LOST))
+		return;
+	if (tcp_seq_span(e->sent[head].start, e->sent[head].end) > c->mss)
+		tcp_sent_split(e, conn, head, e->sent[head].start + c->mss);
+	tcp_sent_mark_lost(e, conn, head);
+}
+
+static void save_undo(struct tcp_conn *c)
+{
+	c->undo_cwnd = c->cwnd;
+	c->undo_ssthresh = c->ssthresh;
+	c->undo_bytes = 0;
+	c->undo_ts = 0;
+	c->flags |= CONN_UNDO;
+}
+
+static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t in_flight = tcp_seq_span(c->snd_una, c->snd_nxt);
+
+	if (c->phase != TCP_PHASE_CWR) {
+		save_undo(c);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+	}
+	c->phase = TCP_PHASE_RECOVERY;
+	c->recovery_point = c->snd_nxt;
+	c->flags |= CONN_RETRANS_ONE;
+	c->flags &= ~(uint32_t)(CONN_TLP | CONN_TLP_RETRANS | CONN_TLP_OWED);
+	c->prr_delivered = 0;
+	c->prr_out = 0;
+	c->prr_flight = in_flight - c->sacked_bytes + sample->sacked_bytes + sample->acked_bytes;
+	if (c->prr_flight == 0)
+		c->prr_flight = c->mss;
+	e->stats->fast_recoveries++;
+	if (has_sack(c))
+		e->stats->sack_recoveries++;
+}
+
+/* RFC 9937 section 6. */
+static void prr_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	uint32_t pipe = tcp_recovery_pipe(c);
+	uint32_t delivered = sample->delivered_bytes;
+	int64_t send;
+
+	if (!has_sack(c) && sample->is_dup)
+		delivered = c->mss;
+	if (delivered == 0)
+		return;
+	c->prr_delivered += delivered;
+	if (pipe > c->ssthresh) {
+		uint64_t share = (uint64_t)c->prr_delivered * c->ssthresh;
+
+		send = (int64_t)((share + c->prr_flight - 1) / c->prr_flight) - c->prr_out;
+	} else {
+		bool is_safe = sample->acked_bytes > 0 && sample->lost_bytes == 0;
+
+		send = (int64_t)c->prr_delivered - c->prr_out;
+		if (send < delivered)
+			send = delivered;
+		if (is_safe)
+			send += c->mss;
+		if (send > (int64_t)c->ssthresh - pipe)
+			send = (int64_t)c->ssthresh - pipe;
+	}
+	if (send < 0)
+		send = 0;
+	if (c->prr_out == 0 && send == 0)
+		send = c->mss; /* the fast retransmit */
+	c->cwnd = pipe + (uint32_t)send;
+	if (c->cwnd < c->mss)
+		c->cwnd = c->mss;
+}
+
+static void leave_recovery(struct tcp_conn *c)
+{
+	/* RFC 9937: PRR ends with cwnd = ssthresh. After an RTO cwnd has grown by itself. */
+	if (c->phase != TCP_PHASE_LOSS)
+		c->cwnd = c->ssthresh > c->mss ? c->ssthresh : c->mss;
+	if (c->phase == TCP_PHASE_RECOVERY && c->reo_wnd_persist > 0 && --c->reo_wnd_persist == 0)
+		c->reo_wnd_mult = 1;
+	c->phase = TCP_PHASE_OPEN;
+	c->dup_acks = 0;
+	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
+}
+
+static void undo(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	e->stats->spurious_recoveries++;
+	tcp_sent_unmark_lost(e, conn);
+	if (c->cwnd < c->undo_cwnd)
+		c->cwnd = c->undo_cwnd;
+	if (c->ssthresh < c->undo_ssthresh)
+		c->ssthresh = c->undo_ssthresh;
+	c->phase = TCP_PHASE_OPEN;
+	c->dup_acks = 0;
+	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
+}
+
+/* Was the reduction wrong? Eifel: an ACK that advances and echoes a timestamp from before the first
+ * retransmission. D-SACK: every byte that was sent again arrived twice. */
+static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s, const struct tcp_ack_sample *sample)
+{
+	if (!(c->flags & CONN_UNDO))
+		return false;
+	if (sample->is_dsack && c->undo_ts != 0 && c->undo_bytes == 0)
+		return true;
+	return sample->acked_bytes > 0 && (c->options & TCP_INFO_TIMESTAMPS) && s->has_ts && s->ts_ecr != 0 &&
+	       c->undo_ts != 0 && tcp_ts_before(s->ts_ecr, c->undo_ts);
+}
+
+void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, uint32_t bytes)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	c->undo_bytes += bytes;
+	if (c->undo_ts == 0) {
+		c->undo_ts = tcp_ts_clock(e) + c->ts_offset;
+		c->undo_ts += c->undo_ts == 0;
+	}
+	c->flags &= ~(uint32_t)CONN_RETRANS_ONE;
+}
+
+static void count_dup_acks(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if (sample->is_dup) {
+		e->stats->dup_acks_in++;
+		if (c->dup_acks < UINT8_MAX)
+			c->dup_acks++;
+		/* RFC 6582 section 3.2 step 1: not again for the window of an earlier loss. */
+		if (!has_sack(c) && c->dup_acks == DUP_THRESH && c->phase <= TCP_PHASE_CWR &&
+		    c->snd_una >= c->recovery_point)
+			mark_first_lost(e, conn);
+	} else if (sample->acked_bytes > 0 && c->phase != TCP_PHASE_RECOVERY) {
+		c->dup_acks = 0;
+	}
+}
+
+/* RFC 3168 section 6.1.2: at most one reduction per window. */
+static void enter_cwr(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	(void)e;
+	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, true);
+	c->cwnd = c->ssthresh;
+	c->phase = TCP_PHASE_CWR;
+	c->recovery_point = c->snd_nxt;
+	c->flags |= CONN_CWR_OWED;
+	c->flags &= ~(uint32_t)CONN_UNDO;
+}
+
+static void in_recovery(struct tcp_engine *e, uint32_t conn, struct tcp_ack_sample *sample)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if (!has_sack(c) && sample->acked_bytes > 0) {
+		/* A partial ACK: the next hole, and the window deflates by what left (RFC 6582 step 3). */
+		uint32_t segments = (sample->acked_bytes + c->mss - 1u) / c->mss;
+
+		c->dup_acks = (uint8_t)(c->dup_acks >= segments ? c->dup_acks - segments + 1 : 0);
+		mark_first_lost(e, conn);
+	}
+	if (c->phase == TCP_PHASE_RECOVERY)
+		prr_on_ack(c, sample);
+}
+
+static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	bool is_limited = (c->flags & CONN_CWND_LIMITED) ||
+			  (c->cwnd < c->ssthresh && sample->prior_flight >= c->cwnd / 2);
+
+	if (sample->acked_bytes > 0 && is_limited && c->cwnd < TCP_CWND_MAX / 2)
+		tcp_cc_ops_of(c)->on_ack(c, sample, e->now_ns);
+}
+
+void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
+                         struct tcp_ack_sample *sample)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
+	bool is_probe_repair = tcp_tlp_on_ack(e, conn, s, sample);
+
+	if (cc->on_marks)
+		cc->on_marks(c, sample);
+	if (is_spurious(c, s, sample))
+		undo(e, conn);
+	count_dup_acks(e, conn, sample);
+	if (c->phase != TCP_PHASE_OPEN && c->snd_una >= c->recovery_point)
+		leave_recovery(c);
+	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
+		enter_recovery(e, conn, sample);
+	else if (c->phase == TCP_PHASE_OPEN && (sample->is_ece || is_probe_repair))
+		enter_cwr(e, conn);
+	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
+		in_recovery(e, conn, sample);
+	if (c->phase == TCP_PHASE_OPEN || c->phase == TCP_PHASE_LOSS)
+		may_grow(e, c, sample);
+}
+
+void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	struct tcp_ack_sample sample = { .lost_bytes = c->lost_bytes };
+
+	if (c->lost_bytes > 0 && c->phase <= TCP_PHASE_CWR) {
+		enter_recovery(e, conn, &sample);
+		c->cwnd = tcp_recovery_pipe(c) + c->mss;
+	}
+	tcp_output_list(e, conn);
+}
+
+void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	/* A repeated timeout of the same window keeps ssthresh (RFC 5681 equation 4). */
+	if (c->phase != TCP_PHASE_LOSS || c->snd_una >= c->recovery_point) {
+		if (c->phase != TCP_PHASE_RECOVERY)
+			save_undo(c);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+	}
+	c->phase = TCP_PHASE_LOSS;
+	c->recovery_point = c->snd_nxt;
+	c->dup_acks = 0;
+	c->flags &= ~(uint32_t)(CONN_TLP | CONN_TLP_RETRANS | CONN_TLP_OWED);
+	c->flags |= CONN_RETRANS_ONE;
+	tcp_rack_on_rto(e, conn);
+	c->cwnd = tcp_recovery_pipe(c) + c->mss;
+	if (c->backoff < UINT8_MAX)
+		c->backoff++;
+	tcp_output_list(e, conn);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RFC 6298. */
+#include "tcp/tcp_rtt.h"
+
+#include "tcp/tcp_wheel.h"
+
+#define CLOCK_GRANULARITY_NS (UINT64_C(1) << TCP_WHEEL_SHIFT)
+#define MIN_RTT_WINDOW_NS (300 * UINT64_C(1000000000))
+
+void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
+{
+	uint64_t deviation;
+
+	if (c->srtt_ns == 0) { /* (2.2) */
+		c->srtt_ns = rtt_ns;
+		c->rttvar_ns = rtt_ns / 2;
+		return;
+	}
+	/* (2.3): beta = 1/4, alpha = 1/8 */
+	deviation = c->srtt_ns > rtt_ns ? c->srtt_ns - rtt_ns : rtt_ns - c->srtt_ns;
+	c->rttvar_ns = c->rttvar_ns - c->rttvar_ns / 4 + deviation / 4;
+	c->srtt_ns = c->srtt_ns - c->srtt_ns / 8 + rtt_ns / 8;
+	if (c->srtt_ns == 0)
+		c->srtt_ns = 1;
+}
+
+void tcp_rtt_sample_min(struct tcp_conn *c, uint64_t rtt_ns, uint64_t now_ns)
+{
+	if (c->min_rtt_ns != 0 && rtt_ns > c->min_rtt_ns && now_ns - c->min_rtt_at_ns < MIN_RTT_WINDOW_NS)
+		return;
+	c->min_rtt_ns = rtt_ns;
+	c->min_rtt_at_ns = now_ns;
+}
+
+uint64_t tcp_rto_ns(const struct tcp_conn *c, const struct tcp_config *config)
+{
+	uint64_t variation = 4 * c->rttvar_ns;
+	uint64_t rto;
+
+	if (c->srtt_ns == 0) {
+		rto = config->rto_initial_ns; /* (2.1) */
+	} else {
+		rto = c->srtt_ns + (variation > CLOCK_GRANULARITY_NS ? variation : CLOCK_GRANULARITY_NS);
+		if (rto < config->rto_min_ns) /* (2.4) */
+			rto = config->rto_min_ns;
+	}
+	for (unsigned i = 0; i < c->backoff && rto < config->rto_max_ns; i++) /* (5.5) */
+		rto *= 2;
+	return rto < config->rto_max_ns ? rto : config->rto_max_ns; /* (2.5) */
+}
