@@ -72,7 +72,8 @@ struct conn_record {
 	uint8_t iface;            /* index in the mirror */
 	uint8_t reserved[3];
 	uint64_t rx_grow_off;     /* receive-window growth: measured from here */
-	uint64_t reserved2[6];
+	uint64_t handle;          /* as the client knows it */
+	uint64_t reserved2[5];
 };
 _Static_assert(sizeof(struct conn_record) == 192, "three cache lines");
 
@@ -115,7 +116,7 @@ struct listener_record {
 	uint32_t cc;
 	uint32_t next_turn; /* index in clients: who gets the next knock */
 	uint32_t clients_count;
-	uint32_t reserved;
+	uint32_t generation; /* of handles to this listener; incremented when it is freed */
 	uint32_t clients[IXD_CLIENTS_MAX];
 	uint64_t cookies[IXD_CLIENTS_MAX];
 };

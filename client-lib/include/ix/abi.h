@@ -72,7 +72,8 @@ struct ix_daemon_core {
 	uint8_t pad0[60];
 	uint32_t cmd_cons; /* next command slot that ixd reads */
 	uint8_t pad1[60];
-	uint32_t is_sleeping; /* 1: ring the doorbell after writing commands */
+	uint32_t is_sleeping; /* 1: ring the doorbell after writing commands, and after taking events from a ring
+			       * that was at least half full */
 	uint32_t epoch;       /* counts dataplane processes; changes when ixd's dataplane was restarted */
 	uint8_t pad2[56];
 };
@@ -82,7 +83,7 @@ IX_STATIC_ASSERT(sizeof(struct ix_daemon_core) == 192, "three cache lines");
 struct ix_client_core {
 	uint32_t cmd_prod;
 	uint8_t pad0[60];
-	uint32_t evt_cons;
+	uint32_t evt_cons; /* moving it past a dead event gives that connection's received bytes back */
 	uint8_t pad1[60];
 	uint32_t is_sleeping; /* 1: ring the doorbell after writing events */
 	uint8_t pad2[60];
@@ -227,7 +228,12 @@ struct ix_event {
 IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
 
 /* After IX_OP_ACCEPT ixd posts one IX_EV_SENT with acked_total 0 and the first send_limit: only then may the
- * client send. `outcome` -ESTALE in IX_EV_ERROR is a handle that does not exist (any more). */
+ * client send. `outcome` -ESTALE in IX_EV_ERROR is a handle that does not exist (any more).
+ *
+ * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0). A
+ * connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then IX_EV_DEAD;
+ * one that is refused at once by IX_EV_ERROR alone, with the cookie. IX_EV_ERROR carries the command's handle or, for
+ * listen, connect and cancel, its cookie in `cookie`; for accept both. */
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records of connections: the surviving half (struct conn_record, in the state memfd) has a volatile companion of the
+ * same index, with links and cursors that are rebuilt, not saved. Records live in the first half of the table under
+ * their index in the engine; one that the engine has forgotten while its client is still owed events moves to the
+ * second half, as a ghost.
+ */
+#ifndef DAEMON_DATAPLANE_CONN_TABLE_H
+#define DAEMON_DATAPLANE_CONN_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/common/state.h"
+
+struct channel;
+struct client_side;
+
+/* A queue of connections, linked through conn_local; a connection is in one queue at the most. */
+struct conn_queue {
+	uint32_t head, tail; /* STATE_NONE when empty */
+};
+
+/* What a connection wants of the engine; callbacks may not call it, so they leave a note. */
+enum conn_want {
+	CONN_WANT_LIMIT = 1 << 0, /* recv_done moved the window */
+	CONN_WANT_ABORT = 1 << 1, /* nobody can take it */
+	CONN_WANT_ANY = CONN_WANT_LIMIT | CONN_WANT_ABORT,
+	CONN_IS_LISTED = 1 << 2,    /* in client_side.work_head */
+	CONN_IS_QUEUED = 1 << 3,    /* in a conn_queue */
+	CONN_IS_COUNTED = 1 << 4,   /* in client_shared.conns */
+	CONN_IS_CONNECTING = 1 << 5, /* in client_side.cookie_bucket */
+	CONN_IS_HALF_OPEN = 1 << 6, /* its reservation counts in rx_pool.half_open */
+};
+
+struct conn_local {
+	uint32_t queue_next, queue_prev;
+	uint32_t work_next;
+	uint32_t cells;       /* RX cells that it has */
+	uint64_t stored_off;  /* end of the last byte stored, out of order ones included */
+	uint64_t store_at_off; /* cursor of rx_store: stream offset where cell store_at begins */
+	uint64_t post_at_off;  /* cursor of recv events */
+	uint32_t store_at, post_at; /* cells, RX_NONE */
+	uint32_t chunk_again; /* cursor of retransmission: piece in which it last was */
+	uint8_t flags;        /* enum conn_want */
+	uint8_t pad;
+	uint16_t port; /* ephemeral port to be given back, 0 */
+	uint64_t reserved1;
+	/* second line: once per connection or window */
+	uint32_t list_next, list_prev; /* connections of a channel; next also chains free ghosts */
+	uint32_t cookie_next;          /* in client_side.cookie_bucket: index + 1 */
+	uint32_t reserved;
+	uint64_t since_ns;  /* beginning of the present measurement of the window's use; orphans: the deadline */
+	uint64_t reserved2[5];
+};
+_Static_assert(sizeof(struct conn_local) == 128, "two cache lines");
+
+/* Takes the record of an engine index for a new connection; all fields are at their beginnings. */
+struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, uint8_t phase);
+/* Frees a record or ghost: handles to it are stale from here on. It must be in no list. */
+void conn_record_free(struct client_side *side, uint32_t conn);
+/* Moves a record to a ghost with all its links; the ghost's index or STATE_NONE when there is none. */
+uint32_t conn_record_to_ghost(struct client_side *side, uint32_t conn);
+
+/* Gives a connection to a client's channel, and takes it away. */
+void conn_attach(struct client_side *side, uint32_t conn, struct channel *channel);
+void conn_detach(struct client_side *side, uint32_t conn);
+
+void conn_queue_push(struct client_side *side, struct conn_queue *queue, uint32_t conn);
+void conn_queue_remove(struct client_side *side, struct conn_queue *queue, uint32_t conn);
+
+/* Notes that the connection wants something of the engine. */
+void conn_want(struct client_side *side, uint32_t conn, enum conn_want want);
+/* Does what connections want. Not from a callback of the engine. */
+void conn_work_run(struct client_side *side);
+
+/* The live record of a client's handle, or STATE_NONE when there is none (any more). */
+uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle);
+
+/* Connects that are going on, by client and cookie. */
+void conn_cookie_add(struct client_side *side, uint32_t conn);
+void conn_cookie_remove(struct client_side *side, uint32_t conn);
+/* The one begun last, or STATE_NONE. */
+uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint64_t cookie);
+
+/* True when another connection may be opened: each that lives must find a ghost's place when it ends. */
+bool conn_has_room(const struct client_side *side);
+
+/* Unwritten rest of a connection's end, when the engine has forgotten it: what conn_on_dead() and recovery share.
+ * reason is an enum ix_reason. */
+void conn_end(struct client_side *side, uint32_t conn, uint8_t reason);
+/* RST, and the connection is over when this returns. Not from a callback of the engine. */
+void conn_abort(struct client_side *side, uint32_t conn);
+/* Last step, after `dead` was posted at evt_index of the channel, or without one for a client that is not told. */
+void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told, uint32_t evt_index);
+
+#endif
