@@ -103,16 +103,21 @@ static __always_inline void flow_fill_ipv4(struct flow *flow, __be32 local, __be
 	flow->is_ipv4 = 1;
 }
 
+_Static_assert((IXD_EPHEMERAL_SPAN_MAX & (IXD_EPHEMERAL_SPAN_MAX - 1)) == 0, "indices are masked");
+
 static __always_inline int port_is_ephemeral_in_use(__be16 port)
 {
 	__u32 index = (__u32)bpf_ntohs(port) - config.ephemeral_base;
 	__u32 zero = 0;
 
 	/* Unsigned: a port below the base wraps and is out of range, too. */
-	if (index >= config.ephemeral_span || index >= IXD_EPHEMERAL_SPAN_MAX)
+	if (index >= config.ephemeral_span)
 		return 0;
 	struct ixd_ephemeral *marks = bpf_map_lookup_elem(&ephemeral, &zero);
 
+	/* Bounded a second time in the very register that is used: the first bound is lost when the compiler
+	 * saves the register before it compares. The span is checked before load. */
+	index = compiler_forget(index) & (IXD_EPHEMERAL_SPAN_MAX - 1);
 	/* Volatile: core threads change the word meanwhile; any value it had is a right one. */
 	return marks && *(volatile __u16 *)&marks->users[index] != 0;
 }
@@ -200,7 +205,7 @@ static __always_inline int steer_tcp_ipv4(struct xdp_md *ctx, struct cursor *c, 
 	const struct tcp_ports *ports = cursor_take(&payload, sizeof(*ports));
 
 	/* Without ports it is nobody's; the kernel drops it without an answer. */
-	if (!ports || bpf_ntohs(ip->tot_len) < (__u32)ip->ihl * 4 + sizeof(*ports)) {
+	if (!ports || ipv4_total_bytes(ip) < (__u32)ip->ihl * 4 + sizeof(*ports)) {
 		count->passed_malformed++;
 		return XDP_PASS;
 	}
@@ -249,7 +254,7 @@ static __always_inline int icmp_ipv4_quotes_owned(struct cursor *c, const struct
 		return 0;
 	const struct tcp_quote *tcp = cursor_take(c, sizeof(*tcp));
 
-	if (!tcp || (const void *)ip + bpf_ntohs(ip->tot_len) < (const void *)(tcp + 1))
+	if (!tcp || (const void *)ip + ipv4_total_bytes(ip) < (const void *)(tcp + 1))
 		return 0;
 	flow_fill_ipv4(flow, quoted->saddr, quoted->daddr, tcp->ports.source, tcp->ports.dest);
 	return flow_is_owned(flow);

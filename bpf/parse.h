@@ -51,6 +51,14 @@ struct icmp_header {
 /* Header of TCP without options. */
 #define TCP_HEADER_BYTES 20
 
+/* The value, of which the compiler knows nothing any more: a mask that follows stays in the program, where Linux
+ * 6.1's verifier needs it, which derives less about a number than the compiler does. */
+static __always_inline __u32 compiler_forget(__u32 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
+
 /* A pointer to the next `bytes` bytes, which it takes, or NULL when the packet ends before. */
 static __always_inline const void *cursor_take(struct cursor *c, __u32 bytes)
 {
@@ -104,10 +112,16 @@ static __always_inline int ipv4_is_later_fragment(const struct iphdr *ip)
 	return (ip->frag_off & bpf_htons(IPV4_OFFSET_MASK)) != 0;
 }
 
+/* The datagram's length as it claims. */
+static __always_inline __u32 ipv4_total_bytes(const struct iphdr *ip)
+{
+	return compiler_forget(bpf_ntohs(ip->tot_len)) & 0xffff;
+}
+
 /* Whether the datagram claims, and the packet has, `bytes` bytes behind the IP header. */
 static __always_inline int ipv4_has_payload(const struct cursor *c, const struct iphdr *ip, __u32 bytes)
 {
-	__u32 total_bytes = bpf_ntohs(ip->tot_len);
+	__u32 total_bytes = ipv4_total_bytes(ip);
 
 	return total_bytes >= (__u32)ip->ihl * 4 + bytes && (const void *)ip + total_bytes <= c->end;
 }
