@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/sandbox.h"
 #include "daemon/dataplane/dispatch.h"
 #include "daemon/dataplane/loop.h"
 #include "daemon/dataplane/mailbox.h"
-#include "daemon/dataplane/sandbox.h"
 #include "daemon/dataplane/setup.h"
 
 #define CPU_ANY     0xffff
@@ -103,32 +103,37 @@ int main(void)
 {
 	static struct dataplane dp;
 	static pthread_t threads[IXD_CORES_MAX];
-	const char *confined_by;
+	static const int keep[] = {MSG_CHILD_FD};
+	enum sandbox_root root;
 	int r;
 
 	log_init("dataplane", "");
 	signals_set();
 	socket_check();
-	sandbox_close_files(MSG_CHILD_FD + 1);
+	r = sandbox_close_fds(keep, 1);
+	if (r < 0)
+		fatal("cannot close inherited descriptors: %s", strerror(-r));
 	dp.supervisor_fd = MSG_CHILD_FD;
 	fcntl(MSG_CHILD_FD, F_SETFD, FD_CLOEXEC);
 	dp.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (dp.wake_fd < 0)
 		fatal("eventfd: %s", strerror(errno));
 	setup_receive(&dp);
-	confined_by = sandbox_enter();
-	if (confined_by == NULL)
-		log_warning("neither user namespaces nor Landlock are allowed here: the dataplane can see the file "
-		            "system as its user; allow one of them (sysctl kernel.unprivileged_userns_clone, "
-		            "user.max_user_namespaces)");
+	r = sandbox_enter(&root);
+	if (r < 0)
+		fatal("cannot enter the sandbox: %s; it needs a user other than root and either user namespaces "
+		      "(sysctl user.max_user_namespaces) or Landlock",
+		      strerror(-r));
+	/* Connections' keys are in memory: no core dump, no ptrace. A system call filter would come next. */
+	prctl(PR_SET_DUMPABLE, 0);
 	for (uint32_t i = 0; i < dp.cores; i++)
 		threads[i] = thread_start(dp.core[i]);
 	r = dispatch_wait_started(&dp);
 	if (r < 0)
 		fatal("a core cannot start: %s", strerror(-r));
 	ready_tell(&dp);
-	log_info("%u core%s run%s, confined by %s", dp.cores, dp.cores == 1 ? "" : "s", dp.cores == 1 ? "s" : "",
-	         confined_by != NULL ? confined_by : "its user only");
+	log_info("%u core%s run%s in the sandbox: %s", dp.cores, dp.cores == 1 ? "" : "s",
+	         dp.cores == 1 ? "s" : "", sandbox_root_name(root));
 	/* Our end only: the main thread must go on when the supervisor is slow to read. */
 	fcntl(MSG_CHILD_FD, F_SETFL, O_NONBLOCK);
 	if (!dispatch_run(&dp))

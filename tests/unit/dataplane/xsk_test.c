@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rings against a kernel played by the test, frame accounting, and the rings between cores.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "tests/unit/dataplane/packet_fixture.h"
+
+static struct fixture f;
+
+static void setup(void)
+{
+	fixture_init(&f);
+}
+
+static void teardown(void)
+{
+	fixture_fini(&f);
+}
+
+TestSuite(xsk, .init = setup, .fini = teardown);
+
+static uint32_t owned(enum frame_owner who)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FIXTURE_FRAMES; i++)
+		count += f.dp.frame_owner[i] == who;
+	return count;
+}
+
+Test(xsk, refill_fills_the_ring_and_leaves_some)
+{
+	xsk_refill(f.core);
+	cr_assert_eq(*f.port->fill.producer, FIXTURE_SLOTS);
+	cr_assert_eq(owned(FRAME_KERNEL_RX), FIXTURE_SLOTS);
+	cr_assert_eq(f.core->frames->count, FIXTURE_FRAMES - FIXTURE_SLOTS);
+	xsk_refill(f.core); /* nothing came back since */
+	cr_assert_eq(*f.port->fill.producer, FIXTURE_SLOTS);
+}
+
+Test(xsk, packets_go_round_for_ever)
+{
+	uint8_t data[60];
+	uint32_t received = 0;
+
+	for (uint32_t round = 0; round < 5000; round++) {
+		xsk_reap(f.core);
+		xsk_refill(f.core);
+		memset(data, (int)round, sizeof(data));
+		for (uint32_t i = 0; i < round % 90; i++)
+			cr_assert(fixture_rx_put(&f, data, sizeof(data)));
+		while (xsk_rx_burst(f.core, f.core->rx, 64) > 0) {
+			cr_assert_leq(f.core->rx->count, 64);
+			for (uint32_t i = 0; i < f.core->rx->count; i++) {
+				cr_assert_eq(f.core->rx->packets[i].len, sizeof(data));
+				cr_assert_eq(f.core->rx->packets[i].data[7], (uint8_t)round);
+			}
+			received += f.core->rx->count;
+			xsk_rx_return(f.core, f.core->rx);
+		}
+		cr_assert_eq(owned(FRAME_FREE) + owned(FRAME_KERNEL_RX), FIXTURE_FRAMES);
+		cr_assert_eq(owned(FRAME_FREE), f.core->frames->count);
+	}
+	cr_assert_eq(f.core->stats->rx_packets, received);
+	cr_assert_eq(f.core->stats->fill_low, 1); /* before the first refill only */
+}
+
+Test(xsk, descriptors_outside_the_umem)
+{
+	static const struct xdp_desc bad[] = {
+	    {.addr = (uint64_t)FIXTURE_FRAMES * IXD_FRAME_BYTES, .len = 10},
+	    {.addr = UINT64_MAX, .len = 10},
+	    {.addr = 2000, .len = 49},
+	    {.addr = 0, .len = UINT32_MAX},
+	};
+
+	for (unsigned i = 0; i < 4; i++)
+		*xsk_ring_desc(&f.port->rx, (*f.port->rx.producer)++) = bad[i];
+	cr_assert_eq(xsk_rx_burst(f.core, f.core->rx, 64), 0);
+	cr_assert_eq(f.core->stats->drop_rx_invalid, 4);
+	cr_assert_eq(*f.port->rx.consumer, 4);
+}
+
+Test(xsk, send_and_complete)
+{
+	uint64_t addrs[FIXTURE_SLOTS];
+	uint32_t len;
+
+	for (uint32_t round = 0; round < 50; round++) {
+		uint32_t count = xsk_tx_room(f.core, 0, 100);
+
+		cr_assert_eq(count, 100);
+		for (uint32_t i = 0; i < count; i++) {
+			frame_index frame;
+
+			cr_assert(frame_alloc(f.core->frames, &frame));
+			xsk_tx_put(f.core, 0, frame, IP_TX_OFF, 60 + i);
+		}
+		cr_assert_null(fixture_tx_take(&f, &len, NULL)); /* nothing leaves before the burst */
+		xsk_tx_burst(f.core);
+		cr_assert_eq(owned(FRAME_KERNEL_TX), count);
+		for (uint32_t i = 0; i < count; i++) {
+			cr_assert_not_null(fixture_tx_take(&f, &len, &addrs[i]));
+			cr_assert_eq(len, 60 + i);
+		}
+		for (uint32_t i = 0; i < count; i++)
+			fixture_complete(&f, addrs[i]);
+		xsk_reap(f.core);
+		cr_assert_eq(owned(FRAME_FREE), FIXTURE_FRAMES);
+		cr_assert_eq(f.core->frames->count, FIXTURE_FRAMES);
+	}
+}
+
+Test(xsk, room_ends_with_the_ring)
+{
+	frame_index frame;
+
+	for (uint32_t i = 0; i < FIXTURE_SLOTS; i++) {
+		cr_assert_eq(xsk_tx_room(f.core, 0, 1), 1);
+		cr_assert(frame_alloc(f.core->frames, &frame));
+		xsk_tx_put(f.core, 0, frame, 0, 60);
+	}
+	cr_assert_eq(xsk_tx_room(f.core, 0, 1), 0);
+	cr_assert_eq(xsk_tx_room(f.core, 1, 1), 0); /* an interface without any socket */
+}
+
+Test(xsk, restart_leaves_to_the_kernel_what_it_has)
+{
+	uint8_t owner[100] = {0};
+	struct frame_pool *pool;
+
+	for (int i = 0; i < 100; i++)
+		owner[i] = (uint8_t)(i % 4);
+	pool = frame_pool_new(owner, 0, 100);
+	cr_assert_eq(pool->count, 50);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(owner[i], i % 4 == FRAME_CORE ? FRAME_FREE : i % 4);
+	frame_pool_free(pool);
+}
+
+/* Two cores, one queue that the first serves: frames of the first arrive at the second and go home by a ring. */
+Test(xsk, frames_find_home)
+{
+	struct frame_exchange *x = frame_exchange_new(2, FIXTURE_FRAMES / 2);
+	struct core *other = aligned_alloc(64, sizeof(*other));
+	uint8_t data[60] = {0};
+	uint32_t before;
+
+	memset(other, 0, sizeof(*other));
+	frame_exchange_free(f.dp.exchange);
+	frame_pool_free(f.core->frames);
+	f.dp.exchange = x;
+	f.dp.cores = 2;
+	f.dp.core[1] = other;
+	f.core->frames = frame_pool_new(f.dp.frame_owner, 0, FIXTURE_FRAMES / 2);
+	other->dp = &f.dp;
+	other->id = 1;
+	other->wake_fd = -1;
+	other->stats = calloc(2, sizeof(*other->stats));
+	other->frames = frame_pool_new(f.dp.frame_owner, FIXTURE_FRAMES / 2, FIXTURE_FRAMES / 2);
+	other->rx = calloc(1, sizeof(*other->rx));
+	other->xsk = xsk_core_new();
+	other->xsk->ports_count = 1;
+	other->xsk->ports[0] = *f.port; /* the same RX ring, without the queue's other rings */
+	other->xsk->ports[0].is_primary = false;
+
+	xsk_refill(f.core);
+	before = f.core->frames->count;
+	for (int i = 0; i < 40; i++)
+		cr_assert(fixture_rx_put(&f, data, sizeof(data)));
+	cr_assert_eq(xsk_rx_burst(other, other->rx, 64), 40);
+	xsk_rx_return(other, other->rx);
+	xsk_reap(f.core);
+	cr_assert_eq(f.core->frames->count, before); /* not published yet */
+	frame_flush(other);
+	xsk_reap(f.core);
+	cr_assert_eq(f.core->frames->count, before + 40);
+	cr_assert_eq(other->frames->count, FIXTURE_FRAMES / 2);
+
+	frame_pool_free(other->frames);
+	free(other->xsk);
+	free(other->rx);
+	free(other->stats);
+	free(other);
+}
+
+#define HANDED 200000u
+
+static void *handoff_consume(void *arg)
+{
+	struct handoff_ring *ring = arg;
+	uint64_t entry;
+
+	for (uint64_t expected = 0; expected < HANDED;) {
+		if (!handoff_take(ring, &entry)) {
+			sched_yield();
+			continue;
+		}
+		if (entry != expected++)
+			return arg;
+	}
+	return NULL;
+}
+
+Test(xsk, handoff_between_threads)
+{
+	struct handoff_ring *ring = handoff_ring_new(64);
+	pthread_t consumer;
+	void *failed;
+
+	pthread_create(&consumer, NULL, handoff_consume, ring);
+	for (uint64_t i = 0; i < HANDED;) {
+		if (handoff_put(ring, i)) {
+			i++;
+			if (i % 7 == 0)
+				handoff_publish(ring);
+			continue;
+		}
+		handoff_publish(ring);
+		sched_yield();
+	}
+	handoff_publish(ring);
+	pthread_join(consumer, &failed);
+	cr_assert_null(failed);
+	free(ring);
+}
