@@ -204,6 +204,14 @@ static int compare_u64(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* Of sorted times in nanoseconds */
+static double quantile_us(const uint64_t *times, uint64_t count, unsigned per_mille)
+{
+	uint64_t at = count * per_mille / 1000;
+
+	return (double)times[at < count ? at : count - 1] / 1e3;
+}
+
 static uint64_t ping(int fd, uint64_t round, size_t len)
 {
 	uint8_t message[65536], answer[65536];
@@ -249,9 +257,9 @@ static int run_rtt(const struct options *options)
 	qsort(times, options->rounds, sizeof(*times), compare_u64);
 	printf("rounds=%llu rate=%.0f p50_us=%.2f p90_us=%.2f p99_us=%.2f p999_us=%.2f max_us=%.2f\n",
 	       (unsigned long long)options->rounds, (double)options->rounds / seconds,
-	       (double)times[options->rounds / 2] / 1e3, (double)times[options->rounds * 9 / 10] / 1e3,
-	       (double)times[options->rounds * 99 / 100] / 1e3,
-	       (double)times[options->rounds * 999 / 1000] / 1e3, (double)times[options->rounds - 1] / 1e3);
+	       quantile_us(times, options->rounds, 500), quantile_us(times, options->rounds, 900),
+	       quantile_us(times, options->rounds, 990), quantile_us(times, options->rounds, 999),
+	       quantile_us(times, options->rounds, 1000));
 	free(times);
 	return 0;
 }
