@@ -13,7 +13,7 @@
 #define QUEUE_MIN_PLACES   4u
 #define SLOTS_MIN          64u
 #define NO_SLOT            UINT32_MAX
-#define GENERATION_MASK    0x7fffffffu /* the top bit of a cookie says listener */
+#define GENERATION_MAX     0x7fffffffu /* the top bit of a cookie says listener; and 0 is no cookie at all */
 
 int queue_grow(struct queue *queue, void *array, size_t element_size)
 {
@@ -97,7 +97,7 @@ void conn_free(struct ixev_conn *conn)
 	free(conn->tx_chunks);
 	free(conn->rx_parts);
 	/* The slot's next connection has another generation: late events of this one find nobody. */
-	slot->generation = (slot->generation + 1) & GENERATION_MASK;
+	slot->generation = slot->generation % GENERATION_MAX + 1;
 	slot->conn = NULL;
 	slot->next_free = loop->free_slot;
 	loop->free_slot = index;
@@ -415,13 +415,26 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 
 /* The connection whose connect or accept has this sequence number: for what went wrong before ixd knew its
  * cookie. Rare, hence a walk. */
-static struct ixev_conn *find_opening(struct ixev_loop *loop, struct ev_core *core, uint32_t seq)
+static struct ixev_conn *find_opening(const struct ixev_loop *loop, const struct ev_core *core, uint32_t seq)
 {
 	for (uint32_t i = 0; i < loop->slot_count; i++) {
 		struct ixev_conn *conn = loop->slots[i].conn;
 
 		if (conn && conn->core == core && conn->open_seq == seq &&
 		    (conn->state == CONN_ACCEPT_SENT || conn->state == CONN_CONNECT_SENT))
+			return conn;
+	}
+	return NULL;
+}
+
+/* By handle, which the errors of other commands carry. */
+static struct ixev_conn *find_handle(const struct ixev_loop *loop, const struct ev_core *core,
+				     uint64_t handle)
+{
+	for (uint32_t i = 0; i < loop->slot_count; i++) {
+		struct ixev_conn *conn = loop->slots[i].conn;
+
+		if (conn && conn->core == core && conn->state == CONN_OPEN && conn->handle == handle)
 			return conn;
 	}
 	return NULL;
@@ -444,8 +457,8 @@ void conn_error(struct ixev_loop *loop, struct ev_core *core, const struct ix_ev
 		/* Bytes are missing from the stream now, so it must not go on. A connection that is over
 		 * anyway
 		 * (-ESTALE) has its dead event on the way. */
-		conn = conn_find(loop, event->cookie);
-		if (conn && event->outcome != -ESTALE)
+		conn = event->outcome == -ESTALE ? NULL : find_handle(loop, core, event->handle);
+		if (conn)
 			ixev_abort(conn);
 		return;
 	default:

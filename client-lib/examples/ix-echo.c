@@ -143,13 +143,14 @@ static void on_event(struct core *core, const struct ix_event *event)
 {
 	struct conn *conn = (struct conn *)(uintptr_t)event->cookie;
 
-	switch (event->type) {
-	case IX_EV_LISTENING:
+	if (event->type == IX_EV_LISTENING)
 		on_listening(event);
-		return;
-	case IX_EV_KNOCK:
+	if (event->type == IX_EV_KNOCK)
 		on_knock(core, event);
+	/* No cookie: a knock that ended before its accept was taken. The accept's error tells. */
+	if (!conn)
 		return;
+	switch (event->type) {
 	case IX_EV_RECV:
 		if (!piece_add(conn, ix_rx_ptr(core->channel, event->off), event->recv.len)) {
 			ix_abort(core->channel, conn->handle);

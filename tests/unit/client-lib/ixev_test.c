@@ -662,6 +662,40 @@ Test(ixev, events_are_served_beside_a_watch)
 	close(ends[1]);
 }
 
+Test(ixev, refused_sendv_resets_since_bytes_are_missing)
+{
+	accepted(10);
+	ixev_write(heard.conn, "abc", 3);
+	turn();
+	fake_expect(&fake, 1, IX_OP_SENDV);
+	fake_post(
+	    &fake, 1,
+	    &(struct ix_event){
+		.type = IX_EV_ERROR, .outcome = -EMSGSIZE, .handle = HANDLE, .error = {.op = IX_OP_SENDV}});
+	turn();
+	fake_expect(&fake, 1, IX_OP_ABORT);
+}
+
+Test(ixev, knock_that_dies_before_its_accept_is_dead_once)
+{
+	uint64_t cookie;
+	struct ix_cmd cmd;
+
+	listen_now(&cookie);
+	knock(1, cookie);
+	cmd = fake_expect(&fake, 1, IX_OP_ACCEPT);
+	/* ixd did not know the cookie yet. */
+	post_dead(0, IX_REASON_RESET);
+	cr_assert_eq(heard.deads, 0);
+	fake_post(&fake, 1,
+		  &(struct ix_event){.type = IX_EV_ERROR,
+				     .outcome = -ESTALE,
+				     .cookie = cmd.accept.cookie,
+				     .error = {.seq = cmd.seq, .op = IX_OP_ACCEPT}});
+	turn();
+	cr_assert_eq(heard.deads, 1);
+}
+
 Test(ixev, when_ixd_goes_every_connection_hears_it)
 {
 	accepted(10);
