@@ -115,6 +115,7 @@ struct msg_init {
 	struct runtime_config config;
 	uint64_t state_bytes, umem_bytes, stats_bytes, mirror_bytes, view_bytes;
 	uint32_t is_restart; /* the state memfd was used by a dataplane before */
+	uint32_t has_new_sockets; /* the AF_XDP sockets are not those of the dataplane before: no frame is the kernel's */
 	uint32_t epoch;      /* dataplane processes so far */
 	uint32_t admin_gid;  /* group that may change things, UINT32_MAX: none */
 };

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,7 +126,7 @@ static struct sockaddr_xdp bind_address(const struct xsk_request *r)
 		return address;
 	}
 	address.sxdp_flags = XDP_USE_NEED_WAKEUP;
-	if (r->copy == XSK_COPY_COPY)
+	if (r->copy == XSK_COPY_COPY || (r->copy == XSK_COPY_AUTO && r->is_late))
 		address.sxdp_flags |= XDP_COPY;
 	else if (r->copy == XSK_COPY_ZEROCOPY)
 		address.sxdp_flags |= XDP_ZEROCOPY;
@@ -216,29 +217,86 @@ static void mode_report(const struct xsk_request *r, struct xsk_made *made)
 		 "no zero copy: driver %s has none, or none in this XDP mode or with these queues", driver);
 }
 
-int xsk_create(const struct xsk_request *r, struct xsk_made *made, struct why *why)
+/* What bind() will give a late socket, which must be known before: the same as what is asked for explicitly.
+ */
+static void mode_foretell(const struct xsk_request *r, struct xsk_made *made)
 {
+	made->is_zerocopy = r->copy == XSK_COPY_ZEROCOPY;
+	if (r->copy == XSK_COPY_AUTO)
+		snprintf(made->copy_why, sizeof(made->copy_why),
+			 "no zero copy: before Linux 6.4 it is not tried; copy = \"zerocopy\" demands it");
+}
+
+/* Whether another process could map the rings of this bound socket. */
+static bool rings_can_be_mapped(int fd)
+{
+	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	void *area = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, (off_t)XDP_UMEM_PGOFF_FILL_RING);
+
+	if (area == MAP_FAILED)
+		return false;
+	munmap(area, bytes);
+	return true;
+}
+
+/* An unbound socket with its rings, and the UMEM where it is the first. */
+static int socket_prepare(const struct xsk_request *r, struct xsk_made *made, struct why *why)
+{
+	*made = (struct xsk_made){.fd = -1};
 	int fd = socket_open(why);
 
-	*made = (struct xsk_made){.fd = -1};
 	if (fd < 0)
 		return fd;
 	int err = r->is_primary && r->first_fd < 0 ? umem_register(fd, r, why) : 0;
 
 	if (err == 0)
 		err = rings_set(fd, r, made, why);
-	if (err == 0) {
-		struct sockaddr_xdp address = bind_address(r);
-
-		err = bind_retried(fd, &address);
-		if (err < 0)
-			bind_failed(r, err, why);
-	}
 	if (err < 0) {
 		close(fd);
 		return err;
 	}
 	made->fd = fd;
+	return 0;
+}
+
+static void socket_discard(struct xsk_made *made)
+{
+	close(made->fd);
+	made->fd = -1;
+}
+
+int xsk_bind(const struct xsk_request *r, int fd, struct why *why)
+{
+	struct sockaddr_xdp address = bind_address(r);
+	int err = bind_retried(fd, &address);
+
+	return err < 0 ? bind_failed(r, err, why) : 0;
+}
+
+int xsk_create(const struct xsk_request *r, struct xsk_made *made, struct why *why)
+{
+	int err = socket_prepare(r, made, why);
+
+	if (err < 0)
+		return err;
+	if (r->is_late) {
+		mode_foretell(r, made);
+		return 0;
+	}
+	err = xsk_bind(r, made->fd, why);
+	if (err < 0) {
+		socket_discard(made);
+		return err;
+	}
+	/* The first socket finds out what this kernel can; it has also shown that binding works at all. */
+	if (r->is_primary && r->first_fd < 0 && !rings_can_be_mapped(made->fd)) {
+		struct xsk_request late = *r;
+
+		socket_discard(made);
+		late.is_late = true;
+		return xsk_create(&late, made, why);
+	}
+	made->is_bound = true;
 	mode_report(r, made);
 	return 0;
 }

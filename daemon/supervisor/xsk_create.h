@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes AF_XDP sockets: opened, rings sized, UMEM registered or shared, bound. Nothing of them is mapped here;
+ * Makes AF_XDP sockets: opened, rings sized, UMEM registered or shared, bound. Nothing of them stays mapped here;
  * the dataplane maps the rings.
+ *
+ * Before Linux 6.4 the rings of a bound socket can be mapped no more. There a socket is left unbound (*late*)
+ * until a dataplane has mapped its rings, then xsk_bind() is called; and a new dataplane needs new sockets,
+ * because the rings of the old ones are out of its reach.
  */
 #ifndef DAEMON_SUPERVISOR_XSK_CREATE_H
 #define DAEMON_SUPERVISOR_XSK_CREATE_H
@@ -25,10 +29,12 @@ struct xsk_request {
 	const struct umem *umem;
 	int first_fd;             /* socket that registered the UMEM, -1: this one registers it */
 	int primary_fd;           /* for a secondary: the primary of its queue */
+	bool is_late;             /* leave it unbound: what the first socket of this kernel got (!is_bound) */
 };
 
 struct xsk_made {
 	int fd; /* the caller's */
+	bool is_bound; /* false: call xsk_bind() when its rings are mapped, in the order of creation */
 	bool is_zerocopy;
 	bool has_tx;
 	uint32_t rx_slots, tx_slots, fill_slots, comp_slots; /* 0: the socket has no such ring of its own */
@@ -37,6 +43,9 @@ struct xsk_made {
 
 /* Errors name interface, queue and reason; EBUSY right after a killed predecessor is retried within one second. */
 int xsk_create(const struct xsk_request *request, struct xsk_made *made, struct why *why);
+/* Binds a late socket. request is the one that it was made with; its descriptors must be open, umem may be
+ * unmapped. Errors as those of xsk_create(). */
+int xsk_bind(const struct xsk_request *request, int fd, struct why *why);
 /* Number of combined or receive queues that the interface has now; negative errno. */
 int xsk_queues_of(const char *iface_name, struct why *why);
 

@@ -68,6 +68,13 @@ static struct xsk_made make(struct xsk_request r)
 	return made;
 }
 
+/* A request after the first socket was made. */
+static struct xsk_request followed(struct xsk_request r, const struct xsk_made *first)
+{
+	r.is_late = !first->is_bound;
+	return r;
+}
+
 Test(xsk_create, counts_queues)
 {
 	cr_expect_eq(xsk_queues_of("va0", &why), 2);
@@ -79,9 +86,9 @@ Test(xsk_create, counts_queues)
 Test(xsk_create, two_queues_and_two_cores_share_one_umem)
 {
 	struct xsk_made first = make(request(0, -1, -1));
-	struct xsk_made second = make(request(1, first.fd, -1));
-	struct xsk_made third = make(request(0, first.fd, first.fd));
-	struct xsk_made fourth = make(request(1, first.fd, second.fd));
+	struct xsk_made second = make(followed(request(1, first.fd, -1), &first));
+	struct xsk_made third = make(followed(request(0, first.fd, first.fd), &first));
+	struct xsk_made fourth = make(followed(request(1, first.fd, second.fd), &first));
 
 	cr_expect_eq(first.fill_slots, SLOTS);
 	cr_expect_eq(second.comp_slots, SLOTS);
@@ -91,7 +98,7 @@ Test(xsk_create, two_queues_and_two_cores_share_one_umem)
 	cr_expect(third.has_tx);
 	cr_expect_eq(fourth.tx_slots, SLOTS);
 	cr_expect_not(first.is_zerocopy);
-	cr_expect_not_null(strstr(first.copy_why, "veth"), "%s", first.copy_why);
+	cr_expect_not_null(strstr(first.copy_why, first.is_bound ? "veth" : "6.4"), "%s", first.copy_why);
 	/* The supervisor's mapping may go: the pages are the kernel's and the memfd's. */
 	umem_unmap(&umem);
 	close(fourth.fd);
@@ -144,8 +151,13 @@ Test(xsk_create, ring_sizes_are_powers_of_two)
 
 Test(xsk_create, queue_of_another_program)
 {
-	struct xsk_made other = make(request(0, -1, -1));
+	struct xsk_request r = request(0, -1, -1);
+	struct xsk_made other = make(r);
 
+	if (!other.is_bound) {
+		r.is_late = true;
+		cr_assert_eq(xsk_bind(&r, other.fd, &why), 0, "%s", why.text);
+	}
 	expect_refused(request(0, -1, -1), -EBUSY, "another program");
 	close(other.fd);
 }
@@ -225,12 +237,13 @@ static void syn_send(uint16_t sport)
 /* One queue, two cores: a primary and a secondary socket behind the program. */
 struct testbed {
 	struct bpf_set *set;
+	struct xsk_request requests[2];
 	struct xsk_made made[2];
 	struct ring rx[2], fill;
 	struct ixd_toeplitz toeplitz;
 };
 
-static void testbed_open(struct testbed *t)
+static void testbed_open(struct testbed *t, bool is_late)
 {
 	static const uint8_t any[16], local[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1};
 	struct static_config fixed = netns_static_config(2);
@@ -246,8 +259,12 @@ static void testbed_open(struct testbed *t)
 	cr_assert_eq(bpf_set_iface_add(t->set, ifindex, 0, 1), 0);
 	cr_assert_eq(bpf_set_local_add(t->set, local, 0), 0);
 	cr_assert_eq(bpf_set_owned_add(t->set, any, 80, 0, 0), 0);
-	t->made[0] = make(request(0, -1, -1));
-	t->made[1] = make(request(0, t->made[0].fd, t->made[0].fd));
+	t->requests[0] = request(0, -1, -1);
+	t->requests[0].is_late = is_late;
+	t->made[0] = make(t->requests[0]);
+	t->requests[1] = request(0, t->made[0].fd, t->made[0].fd);
+	t->requests[1].is_late = !t->made[0].is_bound;
+	t->made[1] = make(t->requests[1]);
 	cr_assert_eq(getsockopt(t->made[0].fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &bytes), 0);
 	for (uint32_t core = 0; core < 2; core++) {
 		cr_assert_eq(bpf_set_xsk(t->set, 0, core, t->made[core].fd), 0);
@@ -257,6 +274,10 @@ static void testbed_open(struct testbed *t)
 	for (uint64_t i = 0; i < SLOTS; i++)
 		((uint64_t *)t->fill.slots)[i] = i * IXD_FRAME_BYTES;
 	__atomic_store_n(t->fill.producer, SLOTS, __ATOMIC_RELEASE);
+	/* What the supervisor does when the dataplane has mapped the rings. */
+	for (uint32_t core = 0; core < 2; core++)
+		if (!t->made[core].is_bound)
+			cr_assert_eq(xsk_bind(&t->requests[core], t->made[core].fd, &why), 0, "%s", why.text);
 	cr_assert_eq(xdp_attach(t->set, "va0", ifindex, XDP_MODE_AUTO, &got, &why), 0, "%s", why.text);
 }
 
@@ -276,7 +297,7 @@ static uint32_t syn_core(const struct testbed *t, uint16_t sport)
 	return (ixd_toeplitz_tuple(&t->toeplitz, remote, local, sport, 80) & (IXD_FLOW_GROUPS - 1)) % 2;
 }
 
-Test(xsk_create, packets_reach_the_socket_of_their_core)
+static void packets_reach_their_core(bool is_late)
 {
 	struct testbed t;
 	uint32_t sent[2] = {0, 0};
@@ -284,7 +305,7 @@ Test(xsk_create, packets_reach_the_socket_of_their_core)
 	/* The peer transmits by its first queue alone, so everything comes in by ours. */
 	netns_run("ip link del va0; ip link add va0 numrxqueues 2 type veth peer name vb0 numtxqueues 1 && "
 		  "ip link set va0 up && ip link set vb0 up");
-	testbed_open(&t);
+	testbed_open(&t, is_late);
 	for (uint16_t sport = 2000; sport < 2020; sport++) {
 		uint32_t core = syn_core(&t, sport);
 		struct pollfd wait = {.fd = t.made[core].fd, .events = POLLIN};
@@ -304,4 +325,33 @@ Test(xsk_create, packets_reach_the_socket_of_their_core)
 	cr_expect_gt(sent[0], 0);
 	cr_expect_gt(sent[1], 0);
 	testbed_close(&t);
+}
+
+Test(xsk_create, packets_reach_the_socket_of_their_core)
+{
+	packets_reach_their_core(false);
+}
+
+Test(xsk_create, sockets_bound_after_their_rings_were_mapped_work_as_well)
+{
+	packets_reach_their_core(true);
+}
+
+Test(xsk_create, late_socket_knows_its_mode_beforehand)
+{
+	struct xsk_request r = request(0, -1, -1);
+
+	r.is_late = true;
+	struct xsk_made made = make(r);
+
+	cr_expect_not(made.is_bound);
+	cr_expect_not(made.is_zerocopy);
+	cr_expect_not_null(strstr(made.copy_why, "6.4"), "%s", made.copy_why);
+	close(made.fd);
+	r.copy = XSK_COPY_ZEROCOPY;
+	made = make(r);
+	cr_expect(made.is_zerocopy);
+	cr_expect_eq(xsk_bind(&r, made.fd, &why), -EOPNOTSUPP);
+	cr_expect_not_null(strstr(why.text, "zero copy"), "%s", why.text);
+	close(made.fd);
 }
