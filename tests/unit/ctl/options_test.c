@@ -20,11 +20,12 @@ static char said[256];
 
 static int parse(struct options *o, int argc, const char *const *arguments)
 {
+	static char copies[8][64]; /* values point into argv */
 	char *argv[8];
 	FILE *err = fmemopen(said, sizeof(said), "w");
 
 	for (int i = 0; i < argc; i++)
-		argv[i] = strdup(arguments[i]);
+		argv[i] = strcpy(copies[i], arguments[i]);
 	argv[argc] = NULL;
 	said[0] = '\0';
 	int result = options_parse(o, rows, "prog", argc, argv, err);
