@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeps the mirror true: a whole dump at start, after every change of links, addresses or routes (gathered
+ * for a few milliseconds), and when the kernel had to drop news; neighbours one by one. Asks the kernel to find
+ * and keep neighbours that the dataplane needs.
+ */
+#ifndef DAEMON_SUPERVISOR_NETLINK_H
+#define DAEMON_SUPERVISOR_NETLINK_H
+
+#include <libmnl/libmnl.h>
+
+#include "daemon/common/mirror.h"
+#include "daemon/supervisor/bpf_load.h"
+#include "daemon/supervisor/loop.h"
+#include "daemon/supervisor/mirror_build.h"
+#include "daemon/supervisor/why.h"
+
+#define NETLINK_MANAGED_MAX 4096 /* neighbours that are kept for us: what a mad dataplane could ask for ends here */
+
+struct netlink_managed {
+	uint8_t addr[16];
+	uint32_t ifindex;
+};
+
+struct netlink {
+	struct loop *loop;
+	struct mirror *mirror;
+	struct bpf_set *bpf;        /* its local_addrs follow the mirror's addresses; NULL: none */
+	struct mnl_socket *news;    /* multicast */
+	struct mnl_socket *request; /* dumps and requests, answered before the next is sent */
+	struct loop_watch *watch;
+	struct loop_timer resync;
+	struct mirror_build *build; /* what stands in the mirror */
+	struct mirror_build *next;
+	uint32_t *neigh_seen;       /* per slot of the mirror: number of the dump in which it came */
+	uint32_t dumps;
+	struct netlink_managed *managed;
+	uint32_t managed_count;
+	bool has_no_managed; /* the kernel does not know NTF_EXT_MANAGED */
+	bool is_full_told, is_truncated_told;
+};
+
+/* mirror->ifaces must hold name, ifindex, queue_base and queues of all interfaces. Dumps everything. */
+int netlink_init(struct netlink *netlink, struct loop *loop, struct mirror *mirror, struct bpf_set *bpf,
+                 struct why *why);
+/* Also takes back the neighbours that the kernel keeps for us. */
+void netlink_fini(struct netlink *netlink);
+/* Asks the kernel for a neighbour: it comes into the mirror when found. -EINVAL: no such interface, no IPv4;
+ * -ENOSPC: too many. */
+int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t iface, uint32_t vlan);
+/* Index of a device by name and whether it is up; used before the mirror is there. -ENODEV. */
+int netlink_iface_find(const char *name, uint32_t *ifindex, bool *is_up);
+
+#endif
