@@ -308,3 +308,17 @@ void config_free(struct config *config)
 {
 	free(config);
 }
+
+unsigned config_line_of(const char *file, const char *path)
+{
+	config_t tree;
+	unsigned line = 0;
+
+	config_init(&tree);
+	if (config_read_file(&tree, file) == CONFIG_TRUE) {
+		const config_setting_t *setting = config_lookup(&tree, path);
+		line = setting ? config_setting_source_line(setting) : 0;
+	}
+	config_destroy(&tree);
+	return line;
+}

@@ -96,6 +96,9 @@ typedef void (*config_on_difference)(void *arg, const char *path, const char *ol
 int config_diff(const struct config *old_config, const struct config *new_config, config_on_difference on_difference,
                 void *arg, unsigned *static_count);
 
+/* The line of a setting in the file, by its path; 0: the file does not say it. */
+unsigned config_line_of(const char *file, const char *path);
+
 /* The policy that applies to a process: the first that names its user, one of its groups, or everybody.
  * NULL: none. */
 const struct config_policy *config_policy_for(const struct config *config, uint32_t uid, const uint32_t *gids,

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes everything that outlives the children: claims, memories, the XDP program, AF_XDP sockets, the mirror.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/common/log.h"
+#include "daemon/supervisor/memory.h"
+#include "daemon/supervisor/supervisor.h"
+#include "tcp/tcp.h"
+
+#define KEYS_BYTES 4096
+
+_Static_assert(sizeof(struct tcp_keys) <= KEYS_BYTES, "the keys fit into their memory");
+
+/* Facts about one interface that are gathered before anything is made. */
+struct found_iface {
+	uint32_t ifindex;
+	uint32_t queues;
+};
+
+static int iface_find(const struct config_iface *iface, struct found_iface *found, struct why *why)
+{
+	bool is_up;
+	int error = netlink_iface_find(iface->name, &found->ifindex, &is_up);
+
+	if (error == -ENODEV)
+		return why_set(why, error, "interface %s does not exist in this network namespace (see ip link)",
+		               iface->name);
+	if (error)
+		return why_set(why, error, "interface %s: %s", iface->name, strerror(-error));
+	if (!is_up)
+		return why_set(why, -ENETDOWN, "interface %s is down; set it up first: ip link set %s up", iface->name,
+		               iface->name);
+	int has = xsk_queues_of(iface->name, why);
+	if (has < 0)
+		return has;
+	if (iface->queues > (uint32_t)has)
+		return why_set(why, -ERANGE,
+		               "interface %s: queues = %u is more than the %d it has; lower it, or add some with "
+		               "ethtool -L %s",
+		               iface->name, iface->queues, has, iface->name);
+	found->queues = iface->queues ? iface->queues : (uint32_t)has;
+	return 0;
+}
+
+static int ifaces_find(struct supervisor *supervisor, struct found_iface *found, struct why *why)
+{
+	const struct config *config = supervisor->config;
+	uint32_t queues = 0;
+
+	for (uint32_t i = 0; i < config->ifaces_count; i++) {
+		int error = iface_find(&config->ifaces[i], &found[i], why);
+		if (!error)
+			error = claims_iface(&supervisor->claims, config->ifaces[i].name, why);
+		if (error)
+			return error;
+		queues += found[i].queues;
+	}
+	if (queues > IXD_QUEUES_MAX)
+		return why_set(why, -ERANGE, "the interfaces have %u queues, more than %d; say queues = N for some",
+		               queues, IXD_QUEUES_MAX);
+	supervisor->config->fixed.queues = queues;
+	return 0;
+}
+
+/* CPUs for core threads: those of the list, which must be ours to use, or the first that are. */
+static int cpus_choose(struct config *config, struct why *why)
+{
+	struct static_config *fixed = &config->fixed;
+	uint32_t next = 0;
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return why_set(why, -errno, "CPU affinity: %s", strerror(errno));
+	for (uint32_t i = 0; i < fixed->cores && config->has_cpu_list; i++)
+		if (!CPU_ISSET(fixed->cpu[i], &allowed))
+			return why_set(why, -EINVAL,
+			               "cores: CPU %u does not exist or is not allowed to ixd (see taskset -p %d)",
+			               fixed->cpu[i], (int)getpid());
+	if (config->has_cpu_list || (uint32_t)CPU_COUNT(&allowed) < fixed->cores)
+		return 0; /* more threads than CPUs: the kernel places them */
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && next < fixed->cores; cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			fixed->cpu[next++] = (uint16_t)cpu;
+	return 0;
+}
+
+static int fixed_complete(struct config *config, struct why *why)
+{
+	struct static_config *fixed = &config->fixed;
+	uint32_t queues_per_core = (fixed->queues + fixed->cores - 1) / fixed->cores;
+
+	fixed->ephemeral_base = (uint16_t)config->ephemeral_first;
+	fixed->ephemeral_span = (uint16_t)(config->ephemeral_last - config->ephemeral_first + 1);
+	/* FILL and RX full, TX full and under completion, for each queue that a core may have to feed. */
+	if (fixed->frames_per_core == 0)
+		fixed->frames_per_core = 4 * fixed->xsk_ring_slots * queues_per_core;
+	/* Not a well-known key: nobody is to know which flows share a core. */
+	if (getrandom(fixed->toeplitz_key, sizeof(fixed->toeplitz_key), 0) != sizeof(fixed->toeplitz_key))
+		return why_set(why, -errno, "random numbers: %s", strerror(errno));
+	return cpus_choose(config, why);
+}
+
+static int shared_make(struct shared_memory *memory, const char *name, size_t bytes, int protection,
+                       struct why *why)
+{
+	memory->bytes = memory_page_round(bytes);
+	memory->fd = memory_create(name, memory->bytes);
+	if (memory->fd < 0)
+		return why_set(why, memory->fd, "memory %s, %zu bytes: %s", name, memory->bytes,
+		               strerror(-memory->fd));
+	memory->readonly_fd = memory_readonly(memory->fd);
+	if (memory->readonly_fd < 0)
+		return why_set(why, memory->readonly_fd, "memory %s cannot be opened again: %s", name,
+		               strerror(-memory->readonly_fd));
+	if (protection == PROT_NONE)
+		return 0;
+	memory->area = memory_map(memory->fd, memory->bytes, protection);
+	return memory->area ? 0 : why_set(why, -errno, "memory %s cannot be mapped: %s", name, strerror(errno));
+}
+
+static void shared_close(struct shared_memory *memory)
+{
+	if (memory->area != NULL)
+		munmap(memory->area, memory->bytes);
+	if (memory->fd >= 0)
+		close(memory->fd);
+	if (memory->readonly_fd >= 0)
+		close(memory->readonly_fd);
+	*memory = (struct shared_memory){.fd = -1, .readonly_fd = -1};
+}
+
+/* The secrets never lie in a mapping of this process. */
+static int keys_make(struct shared_memory *keys, struct why *why)
+{
+	uint8_t secret[KEYS_BYTES];
+	int error = shared_make(keys, "ixd-keys", KEYS_BYTES, PROT_NONE, why);
+
+	if (error)
+		return error;
+	bool is_written = getrandom(secret, sizeof(secret), 0) == sizeof(secret) &&
+	                  pwrite(keys->fd, secret, sizeof(secret), 0) == sizeof(secret);
+	explicit_bzero(secret, sizeof(secret));
+	return is_written ? 0 : why_set(why, -EIO, "secret keys cannot be made: %s", strerror(errno));
+}
+
+static int memories_make(struct supervisor *supervisor, struct why *why)
+{
+	const struct static_config *fixed = &supervisor->config->fixed;
+
+	state_layout_compute(fixed, &supervisor->layout);
+	/* Read here only to see which listeners still have connections. */
+	int error = shared_make(&supervisor->state, "ixd-state", supervisor->layout.bytes, PROT_READ, why);
+	if (!error)
+		error = keys_make(&supervisor->keys, why);
+	if (!error)
+		error = shared_make(&supervisor->stats, "ixd-stats", sizeof(struct stats), PROT_NONE, why);
+	if (!error)
+		error = shared_make(&supervisor->mirror, "ixd-mirror", sizeof(struct mirror), PROT_READ | PROT_WRITE,
+		                    why);
+	if (!error)
+		error = shared_make(&supervisor->view, "ixd-view", sizeof(struct view), PROT_READ | PROT_WRITE, why);
+	if (!error)
+		error = umem_create(&supervisor->umem,
+		                    (size_t)fixed->cores * fixed->frames_per_core * IXD_FRAME_BYTES,
+		                    (enum umem_pages)supervisor->config->pages, why);
+	supervisor->config->fixed.is_hugetlb = supervisor->umem.is_hugetlb;
+	return error;
+}
+
+static void mirror_fill(struct supervisor *supervisor, const struct found_iface *found)
+{
+	struct mirror *mirror = supervisor->mirror.area;
+	uint32_t queue_base = 0;
+
+	mirror->magic = MIRROR_MAGIC;
+	mirror->ifaces_count = supervisor->config->ifaces_count;
+	for (uint32_t i = 0; i < mirror->ifaces_count; i++) {
+		struct mirror_iface *iface = &mirror->ifaces[i];
+		memcpy(iface->name, supervisor->config->ifaces[i].name, sizeof(iface->name));
+		iface->ifindex = found[i].ifindex;
+		iface->queue_base = queue_base;
+		iface->queues = (uint16_t)found[i].queues;
+		queue_base += found[i].queues;
+	}
+}
+
+/* All sockets of one queue: the first brings FILL and COMPLETION, the others share them. A redirect must stay on
+ * its queue, so every core that may own one of the queue's flows needs a socket there. */
+static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint32_t queue, struct view_iface *seen,
+                      struct why *why)
+{
+	const struct mirror *mirror = supervisor->mirror.area;
+	const struct mirror_iface *iface = &mirror->ifaces[iface_index];
+	const struct static_config *fixed = &supervisor->config->fixed;
+	uint32_t global_queue = iface->queue_base + queue;
+	uint32_t owner = global_queue % fixed->cores;
+	int primary_fd = -1;
+	enum xsk_copy copy = (enum xsk_copy)supervisor->config->ifaces[iface_index].copy;
+
+	for (uint32_t i = 0; i < fixed->cores; i++) {
+		uint32_t core = (owner + i) % fixed->cores; /* the owner of the queue comes first */
+		struct xsk *xsk = &supervisor->xsks[supervisor->xsks_count];
+		struct xsk_request request = {.iface_name = iface->name,
+		                              .ifindex = iface->ifindex,
+		                              .queue = queue,
+		                              .is_primary = i == 0,
+		                              .copy = copy,
+		                              .ring_slots = fixed->xsk_ring_slots,
+		                              .umem = &supervisor->umem,
+		                              .first_fd = supervisor->xsks_count ? supervisor->xsks[0].fd : -1,
+		                              .primary_fd = primary_fd};
+		struct xsk_made made;
+		int error = xsk_create(&request, &made, why);
+		if (error)
+			return error;
+		xsk->fd = made.fd;
+		xsk->message = (struct msg_xsk){.iface = iface_index,
+		                                .queue = global_queue,
+		                                .core = core,
+		                                .is_primary = i == 0,
+		                                .has_tx = made.has_tx,
+		                                .is_zerocopy = made.is_zerocopy,
+		                                .rx_slots = made.rx_slots,
+		                                .tx_slots = made.tx_slots,
+		                                .fill_slots = made.fill_slots,
+		                                .comp_slots = made.comp_slots};
+		supervisor->xsks_count++;
+		error = bpf_set_xsk(supervisor->bpf, global_queue, core, made.fd);
+		if (error)
+			return why_set(why, error, "interface %s queue %u: map xsks: %s", iface->name, queue,
+			               strerror(-error));
+		if (i == 0) {
+			const char *got = made.is_zerocopy ? "zerocopy" : "copy";
+			primary_fd = made.fd;
+			copy = made.is_zerocopy ? XSK_COPY_ZEROCOPY : XSK_COPY_COPY;
+			bool is_mixed = seen->copy[0] && strcmp(seen->copy, got) != 0;
+			snprintf(seen->copy, sizeof(seen->copy), "%s", is_mixed ? "mixed" : got);
+			if (made.copy_why[0])
+				memcpy(seen->copy_why, made.copy_why, sizeof(seen->copy_why));
+		}
+	}
+	return 0;
+}
+
+static int iface_open(struct supervisor *supervisor, uint32_t index, struct why *why)
+{
+	struct mirror *mirror = supervisor->mirror.area;
+	struct mirror_iface *iface = &mirror->ifaces[index];
+	struct view_iface seen = {
+	    .ifindex = iface->ifindex, .queues = iface->queues, .queue_base = iface->queue_base};
+	struct xdp_attached attached = {0};
+
+	memcpy(seen.name, iface->name, sizeof(seen.name));
+	int error = bpf_set_iface_add(supervisor->bpf, iface->ifindex, iface->queue_base, iface->queues);
+	if (error)
+		return why_set(why, error, "interface %s: map ifaces: %s", iface->name, strerror(-error));
+	error = xdp_attach(supervisor->bpf, iface->name, iface->ifindex,
+	                   (enum xdp_mode)supervisor->config->ifaces[index].mode, &attached, why);
+	for (uint32_t queue = 0; queue < iface->queues && !error; queue++)
+		error = queue_open(supervisor, index, queue, &seen, why);
+	if (error)
+		return error;
+	iface->is_native = attached.is_native;
+	iface->is_zerocopy = strcmp(seen.copy, "zerocopy") == 0;
+	snprintf(seen.mode, sizeof(seen.mode), "%s", attached.is_native ? "native" : "generic");
+	memcpy(seen.mode_why, attached.mode_why, sizeof(seen.mode_why));
+	log_info("interface %s: %u queues, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues, seen.mode,
+	         seen.mode_why[0] ? " (" : "", seen.mode_why, seen.mode_why[0] ? ")" : "", seen.copy,
+	         seen.copy_why[0] ? " (" : "", seen.copy_why, seen.copy_why[0] ? ")" : "");
+	publish_iface(supervisor, index, &seen);
+	return 0;
+}
+
+static int network_open(struct supervisor *supervisor, struct why *why)
+{
+	const struct mirror *mirror = supervisor->mirror.area;
+	const struct static_config *fixed = &supervisor->config->fixed;
+	int error = bpf_set_load(fixed, supervisor->instance.pin_dir, &supervisor->bpf, why);
+
+	if (error)
+		return error;
+	error = bpf_set_flow_groups_spread(supervisor->bpf, fixed->flow_groups, fixed->cores);
+	if (error)
+		return why_set(why, error, "map flow_groups: %s", strerror(-error));
+	supervisor->xsks = calloc((size_t)fixed->queues * fixed->cores, sizeof(*supervisor->xsks));
+	if (supervisor->xsks == NULL)
+		return why_set(why, -ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < mirror->ifaces_count && !error; i++)
+		error = iface_open(supervisor, i, why);
+	umem_unmap(&supervisor->umem);
+	return error;
+}
+
+int setup_all(struct supervisor *supervisor, struct why *why)
+{
+	struct found_iface found[IXD_IFACES_MAX] = {0};
+	struct config *config = supervisor->config;
+
+	int error = ifaces_find(supervisor, found, why);
+	if (!error)
+		error = claims_ports(&supervisor->claims, config->ephemeral_first, config->ephemeral_last, why);
+	if (!error)
+		error = fixed_complete(config, why);
+	if (!error)
+		error = memories_make(supervisor, why);
+	if (error)
+		return error;
+	mirror_fill(supervisor, found);
+	publish_init(supervisor);
+	error = network_open(supervisor, why);
+	if (error)
+		return error;
+	supervisor->has_netlink = true;
+	return netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf, why);
+}
+
+void setup_undo(struct supervisor *supervisor)
+{
+	if (supervisor->has_netlink)
+		netlink_fini(&supervisor->netlink);
+	supervisor->has_netlink = false;
+	/* Steering ends before the sockets go: no packet of an owned flow falls between. */
+	bpf_set_free(supervisor->bpf);
+	supervisor->bpf = NULL;
+	for (uint32_t i = 0; i < supervisor->xsks_count; i++)
+		close(supervisor->xsks[i].fd);
+	free(supervisor->xsks);
+	supervisor->xsks = NULL;
+	supervisor->xsks_count = 0;
+	umem_unmap(&supervisor->umem);
+	umem_close(&supervisor->umem);
+	shared_close(&supervisor->state);
+	shared_close(&supervisor->keys);
+	shared_close(&supervisor->stats);
+	shared_close(&supervisor->mirror);
+	shared_close(&supervisor->view);
+	instance_unlock(&supervisor->instance);
+	claims_release(&supervisor->claims);
+}
