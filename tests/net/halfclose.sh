@@ -25,11 +25,6 @@ stop cat KILL
 
 # The peer reads so slowly that most of the data is still in ixd when the client has left.
 peer_serve slow k-sink -l "$PEER_ADDR:7301" --slow 20 --count 1 --timeout 120
-leave() {
-	k-pattern 3M | client timeout 60 ix-cat --exit-after-close "$PEER_ADDR:7301"
-}
-if ix-cat --help 2>&1 | grep -q -- --exit-after-close; then
-	check "a client exits right after close with data unsent" leave
-	check "the data still arrives" wait_line slow 'received 3145728 sent 0 end eof' 60
-fi
+check "a client exits right after close with data unsent" client leave "$PEER_ADDR:7301" 3M
+check "the data still arrives" wait_line slow 'received 3145728 sent 0 end eof' 60
 ixd_stop
