@@ -25,7 +25,7 @@
 	X(tx_kicks, "system calls that start transmission")                                                  \
 	X(tx_passed, "packets passed to the core that owns the queue")                                       \
 	X(fill_low, "times a FILL ring was found below a quarter")                                           \
-	X(drop_eth, "dropped: malformed Ethernet or VLAN header")                                            \
+	X(drop_eth, "dropped: malformed Ethernet or VLAN header, or not for our link-layer address")         \
 	X(drop_ip_header, "dropped: malformed IP header or length")                                          \
 	X(drop_ip_checksum, "dropped: wrong IP header checksum")                                             \
 	X(drop_ip_options, "dropped: IP source route option")                                                \
@@ -35,7 +35,7 @@
 	X(drop_icmp, "dropped: malformed ICMP error")                                                        \
 	X(icmp_errors, "ICMP errors about owned flows taken")                                                \
 	X(checksum_partial, "TCP segments accepted with a pseudo-header sum only")                           \
-	X(drop_tx_no_frame, "segments held back: no free frame")                                             \
+	X(drop_tx_no_frame, "trains held back: no free frame or no room in a TX ring")                       \
 	X(drop_tx_no_route, "segments not sent: no route")                                                   \
 	X(drop_tx_no_neigh, "segments not sent: link-layer address not known yet")                           \
 	X(drop_rx_invalid, "dropped: descriptor outside the UMEM")                                           \
@@ -60,7 +60,7 @@ struct core_stats {
 	CORE_STATS(CORE_STATS_FIELD)
 #undef CORE_STATS_FIELD
 	struct tcp_stats tcp;
-	uint64_t conns_open;   /* gauge */
+	uint64_t conns_open;             /* gauge */
 	uint64_t batch_sum, batch_count; /* for the mean batch */
 } __attribute__((aligned(64)));
 

@@ -217,6 +217,8 @@ static int64_t train_send(struct core *core, const struct train *t, uint32_t roo
 		uint32_t len = emit->payload_len - at < emit->mss ? emit->payload_len - at : emit->mss;
 		frame_index frame;
 
+		if (core->ip->tx_frames_left == 0)
+			return at; /* never in the first segment; the next turn goes on */
 		if (room == 0 || !frame_alloc(core->frames, &frame)) {
 			core->stats->drop_tx_no_frame++;
 			xsk_frames_wanted(core);

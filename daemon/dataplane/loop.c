@@ -154,6 +154,7 @@ static void sleep_until_work(struct core *core)
 		wait(core);
 	__atomic_store_n(&core->is_sleeping, 0, __ATOMIC_RELAXED);
 	channels_end_sleep(core);
+	core->now = clock_now();
 }
 
 /* RST for every connection, in bursts that the TX rings can take. */
