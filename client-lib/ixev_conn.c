@@ -15,29 +15,27 @@
 #define NO_SLOT            UINT32_MAX
 #define GENERATION_MAX     0x7fffffffu /* the top bit of a cookie says listener; and 0 is no cookie at all */
 
-int queue_grow(struct queue *queue, void *array, size_t element_size)
+void *queue_grow(struct queue *queue, void *array, size_t element_size)
 {
 	uint32_t places = queue->places ? 2 * queue->places : QUEUE_MIN_PLACES;
 	uint32_t head = queue->places ? queue_place(queue, 0) : 0;
 	uint32_t first = queue->places - head;
-	uint8_t *old, *grown;
+	uint8_t *old = array, *grown;
 
 	if (queue->count < queue->places)
-		return 0;
+		return array;
 	grown = calloc(places, element_size);
 	if (!grown)
-		return -ENOMEM;
-	memcpy(&old, array, sizeof(old)); /* whatever type of pointer it is */
+		return NULL;
 	/* Full: the elements lie from head to the end, then from the beginning to head. */
 	if (old) {
 		memcpy(grown, old + head * element_size, first * element_size);
 		memcpy(grown + first * element_size, old, head * element_size);
 	}
 	free(old);
-	memcpy(array, &grown, sizeof(grown));
 	queue->head = 0;
 	queue->places = places;
-	return 0;
+	return grown;
 }
 
 static int slots_grow(struct ixev_loop *loop)

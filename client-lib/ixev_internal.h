@@ -193,8 +193,9 @@ struct ixev_loop {
 	struct ev_core cores[IX_CORES_MAX];
 };
 
-/* The array grows to hold one more; `array` is its address. 0 or -ENOMEM. ixev_conn.c */
-int queue_grow(struct queue *queue, void *array, size_t element_size);
+/* Room for one more element: returns the array, or a larger one that has taken its place, or NULL without
+ * memory, and then the old one is still right. ixev_conn.c */
+void *queue_grow(struct queue *queue, void *array, size_t element_size);
 
 static inline uint32_t queue_place(const struct queue *queue, uint32_t i)
 {

@@ -9,7 +9,7 @@
 
 bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 {
-	struct rx_part *last;
+	struct rx_part *last, *parts;
 
 	if (conn->rx.count) {
 		last = &conn->rx_parts[queue_place(&conn->rx, conn->rx.count - 1)];
@@ -19,8 +19,10 @@ bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 			return true;
 		}
 	}
-	if (queue_grow(&conn->rx, &conn->rx_parts, sizeof(*conn->rx_parts)))
+	parts = queue_grow(&conn->rx, conn->rx_parts, sizeof(*parts));
+	if (!parts)
 		return false;
+	conn->rx_parts = parts;
 	conn->rx_parts[queue_place(&conn->rx, conn->rx.count++)] = (struct rx_part){off, len};
 	conn->rx_bytes += len;
 	return true;

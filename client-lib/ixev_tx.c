@@ -33,15 +33,17 @@ static struct tx_chunk *chunk_append(struct ixev_conn *conn, size_t want)
 {
 	uint32_t previous = conn->tx.count ? chunk_at(conn, conn->tx.count - 1)->size : 0;
 	size_t size = want < CHUNK_MIN_BYTES ? CHUNK_MIN_BYTES : want;
-	struct tx_chunk chunk = {.start = conn->tx_queued};
+	struct tx_chunk chunk = {.start = conn->tx_queued}, *chunks;
 
 	/* A stream of small writes gets ever larger chunks. */
 	if (size < 2 * (size_t)previous)
 		size = 2 * (size_t)previous;
 	if (size > CHUNK_MAX_BYTES)
 		size = CHUNK_MAX_BYTES;
-	if (queue_grow(&conn->tx, &conn->tx_chunks, sizeof(*conn->tx_chunks)))
+	chunks = queue_grow(&conn->tx, conn->tx_chunks, sizeof(*chunks));
+	if (!chunks)
 		return NULL;
+	conn->tx_chunks = chunks;
 	for (; !chunk.memory && size >= CHUNK_MIN_BYTES; size /= 2)
 		chunk.memory = ix_tx_alloc(conn->core->channel, size);
 	if (!chunk.memory)

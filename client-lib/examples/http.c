@@ -71,9 +71,9 @@ static int parse_request_line(char *line, struct http_request *request)
 		return 400;
 	*target++ = 0;
 	*version++ = 0;
-	if (strncmp(version, "HTTP/", 5))
+	if (strncmp(version, "HTTP/", 5) != 0)
 		return 400;
-	if (strcmp(version, "HTTP/1.1") && strcmp(version, "HTTP/1.0"))
+	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
 		return 505;
 	request->is_1_0 = version[7] == '0';
 	request->is_keepalive = !request->is_1_0;
@@ -143,11 +143,11 @@ static int take_field(const char *name, const char *value, struct http_request *
 		request->has_length = true;
 		request->length = length;
 	} else if (!strcasecmp(name, "Transfer-Encoding")) {
-		if (strcasecmp(value, "chunked") || request->is_chunked)
+		if (strcasecmp(value, "chunked") != 0 || request->is_chunked)
 			return 501;
 		request->is_chunked = true;
 	} else if (!strcasecmp(name, "Expect")) {
-		if (strcasecmp(value, "100-continue"))
+		if (strcasecmp(value, "100-continue") != 0)
 			return 417;
 		request->expects_continue = true;
 	} else if (!strcasecmp(name, "Range")) {
@@ -208,7 +208,7 @@ int http_range(const char *range, uint64_t size, uint64_t *first, uint64_t *coun
 	char *end;
 	uint64_t last;
 
-	if (strncasecmp(range, "bytes=", 6) || strchr(range, ','))
+	if (strncasecmp(range, "bytes=", 6) != 0 || strchr(range, ','))
 		return 200;
 	range += 6;
 	errno = 0;

@@ -299,7 +299,7 @@ static void serve(struct ix_client *client)
 		channels[i] = core[i].channel = ix_channel(client, i);
 	if (ix_addr_parse(config.listen, &local))
 		die("\"%s\" is no address: use ADDRESS:PORT, like 192.0.2.1:7 or *:7", config.listen);
-	ix_listen(channels[0], LISTENER_COOKIE, &local, NULL);
+	ix_listen(ix_channel(client, 0), LISTENER_COOKIE, &local, NULL);
 	while (!is_over) {
 		int ready = ix_wait_any(channels, cores, IX_WAIT_FOREVER);
 

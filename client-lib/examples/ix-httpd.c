@@ -222,16 +222,13 @@ static void body_begin(struct visitor *visitor, const struct http_request *reque
 
 static void body_end(struct visitor *visitor)
 {
-	char sum[SHA256_HEX_CHARS + 16] = "";
-	char text[128];
-	int length;
+	char sum[SHA256_HEX_CHARS], text[128];
+	int length = snprintf(text, sizeof(text), "bytes %" PRIu64 "\n", visitor->body_bytes);
 
 	if (config.has_sha256) {
-		memcpy(sum, "sha256 ", 7);
-		sha256_final_hex(&visitor->sha, sum + 7);
-		strcat(sum, "\n");
+		sha256_final_hex(&visitor->sha, sum);
+		length += snprintf(text + length, sizeof(text) - (size_t)length, "sha256 %s\n", sum);
 	}
-	length = snprintf(text, sizeof(text), "bytes %" PRIu64 "\n%s", visitor->body_bytes, sum);
 	answer_begin(visitor, 200, (uint64_t)length);
 	out_add(visitor, "Content-Type: text/plain\r\n\r\n%s", text);
 }
@@ -285,7 +282,7 @@ static void serve(struct visitor *visitor, const struct http_request *request)
 
 	visitor->is_last = !request->is_keepalive;
 	if (request->method == HTTP_PUT || request->method == HTTP_POST) {
-		if (!config.sink || strcmp(request->path, config.sink))
+		if (!config.sink || strcmp(request->path, config.sink) != 0)
 			answer_fatal(visitor, 405);
 		else if (!request->is_chunked && !request->has_length)
 			answer_fatal(visitor, 411);

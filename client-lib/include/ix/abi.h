@@ -34,10 +34,10 @@ extern "C" {
 struct ix_hello {
 	uint32_t magic;
 	uint32_t version;
-	uint64_t rx_bytes;  /* memory for received bytes */
-	uint64_t tx_bytes;  /* memory for bytes to send */
-	uint32_t cmd_slots; /* per core, a power of two */
-	uint32_t evt_slots; /* per core, a power of two */
+	uint64_t rx_bytes;    /* memory for received bytes */
+	uint64_t tx_bytes;    /* memory for bytes to send */
+	uint32_t cmd_slots;   /* per core, a power of two */
+	uint32_t evt_slots;   /* per core, a power of two */
 	uint8_t reserved[32]; /* zero */
 };
 IX_STATIC_ASSERT(sizeof(struct ix_hello) == 64, "hello is 64 bytes");
@@ -66,14 +66,15 @@ struct ix_welcome {
 	char reason[IX_REASON_SIZE];
 };
 
-/* ixd's side of a ring pair, in daemon memory. Indices run freely over 32 bits; slot = index & (slots - 1). */
+/* ixd's side of a ring pair, in daemon memory. Indices run freely over 32 bits; slot = index & (slots - 1).
+ */
 struct ix_daemon_core {
 	uint32_t evt_prod; /* next event slot that ixd fills */
 	uint8_t pad0[60];
 	uint32_t cmd_cons; /* next command slot that ixd reads */
 	uint8_t pad1[60];
-	uint32_t is_sleeping; /* 1: ring the doorbell after writing commands, and after taking events from a ring
-			       * that was at least half full */
+	uint32_t is_sleeping; /* 1: ring the doorbell after writing commands, and after taking events from a
+			       * ring that was at least half full */
 	uint32_t epoch;       /* counts dataplane processes; changes when ixd's dataplane was restarted */
 	uint8_t pad2[56];
 };
@@ -164,7 +165,7 @@ struct ix_cmd {
 		uint64_t cookie; /* listen, connect, cancel */
 	};
 	union {
-		struct { /* listen, connect */
+		struct {                  /* listen, connect */
 			uint8_t addr[16]; /* local for listen, remote for connect */
 			uint8_t from[16]; /* connect: local address, all zero: chosen by route */
 			uint16_t port;
@@ -173,7 +174,7 @@ struct ix_cmd {
 			uint32_t backlog;         /* listen: 0 = default */
 			uint32_t user_timeout_ms; /* 0 = default */
 		} open;
-		struct ix_sg sg[IX_SG_MAX];  /* sendv */
+		struct ix_sg sg[IX_SG_MAX]; /* sendv */
 		struct {
 			uint64_t cookie;
 		} accept;
@@ -196,11 +197,12 @@ struct ix_event {
 	uint8_t reason;  /* enum ix_reason, in dead */
 	int16_t outcome; /* 0 or negative errno: listening, connected, error */
 	uint16_t local_port, remote_port;
-	uint64_t cookie; /* the client's: of the connection, or (knock, listening) of the listener; error: the one
-			    that the command carried (listen, connect, cancel, accept), else the connection's, else 0 */
+	uint64_t cookie; /* the client's: of the connection, or (knock, listening) of the listener; error: the
+			    one that the command carried (listen, connect, cancel, accept), else the
+			    connection's, else 0 */
 	union {
-		uint64_t handle; /* knock, connected, error; listening: the listener's handle */
-		uint64_t off;    /* recv: in the RX arena, from rx_off */
+		uint64_t handle;      /* knock, connected, error; listening: the listener's handle */
+		uint64_t off;         /* recv: in the RX arena, from rx_off */
 		uint64_t acked_total; /* sent: bytes acknowledged since the connection began */
 	};
 	union {
@@ -213,7 +215,8 @@ struct ix_event {
 			uint32_t len; /* recv */
 		} recv;
 		struct {
-			uint64_t send_limit; /* sent: bytes that may have been given to sendv since the connection began */
+			uint64_t send_limit; /* sent: bytes that may have been given to sendv since the
+						connection began */
 		} sent;
 		struct {
 			uint32_t seq; /* error: of the command */
@@ -230,10 +233,10 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
 /* After IX_OP_ACCEPT ixd posts one IX_EV_SENT with acked_total 0 and the first send_limit: only then may the
  * client send. `outcome` -ESTALE in IX_EV_ERROR is a handle that does not exist (any more).
  *
- * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0). A
- * connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then IX_EV_DEAD;
- * one that is refused at once by IX_EV_ERROR alone, with the cookie. IX_EV_ERROR carries the command's handle or, for
- * listen, connect and cancel, its cookie in `cookie`; for accept both. */
+ * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
+ * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then
+ * IX_EV_DEAD; one that is refused at once by IX_EV_ERROR alone, with the cookie. IX_EV_ERROR carries the
+ * command's handle or, for listen, connect and cancel, its cookie in `cookie`; for accept both. */
 
 #ifdef __cplusplus
 }
