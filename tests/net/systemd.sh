@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# ixd as systemd runs it: a container, made of an overlay of this machine, is booted by systemd; ixd is installed
+# into it by `make install`, started by its first client, reloaded, restarted, killed and stopped.
+# What happens in the container is in tests/lib/systemd-inside.
+. "$(dirname "$0")/../lib/harness.sh"
+
+BOOT_LIMIT_S=55
+[ -n "${IXD_SAN:-}" ] && BOOT_LIMIT_S=170
+
+command -v systemd-nspawn >/dev/null || skip_all "needs systemd-nspawn (package systemd-container)"
+[ -x /lib/systemd/systemd ] || skip_all "needs systemd"
+
+# $T is a tmpfs: an overlay's upper folder may not lie on another overlay, and nothing is left on the disk.
+ROOT=$T/root
+mkdir "$T/upper" "$T/work" "$ROOT" "$T/out" "$T/bpf"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$T/upper,workdir=$T/work" "$ROOT" ||
+	skip_all "needs overlayfs"
+mount -t bpf -o mode=0700 bpf "$T/bpf" || skip_all "needs a BPF file system"
+mkdir -p "$ROOT/opt/ixd-test"
+cp "$IXD_BUILD/tests/net/"k-* "$ROOT/opt/ixd-test/" || exit 1
+cp "$TEST_ROOT/tests/lib/systemd-inside" "$ROOT/opt/ixd-test/inside"
+# Built already: this only copies.
+check "make install" make -s -C "$TEST_ROOT" O="$IXD_BUILD" SAN="${IXD_SAN:-}" DESTDIR="$ROOT" install || exit 1
+check "units are well-formed" systemd-analyze --man=no --root="$ROOT" verify \
+	/lib/systemd/system/ixd.service /lib/systemd/system/ixd.socket /lib/systemd/system/ixd-control.socket
+
+cat >"$ROOT/etc/systemd/system/ixd-test.service" <<UNIT
+[Unit]
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+Type=oneshot
+Environment=IXD_SAN=${IXD_SAN:-} ASAN_OPTIONS=$ASAN_OPTIONS
+ExecStart=/opt/ixd-test/inside
+TimeoutStartSec=$BOOT_LIMIT_S
+StandardOutput=file:/out/results
+StandardError=file:/out/log
+UNIT
+
+# The container's own network, capabilities and bpf(2) as FACTS of the platform ask for; no unit to be in and no
+# machine to be registered with, because the test's own systemd may not exist.
+timeout --kill-after=5 $((BOOT_LIMIT_S + 15)) systemd-nspawn --quiet --boot --directory="$ROOT" --register=no \
+	--keep-unit --link-journal=no --capability=all --private-network --resolv-conf=off --timezone=off \
+	--system-call-filter="bpf perf_event_open" --bind="$T/bpf:/sys/fs/bpf" --bind="$T/out:/out" \
+	--console=pipe systemd.unit=ixd-test.service systemd.show_status=no >"$T/log/boot" 2>&1 </dev/null
+status=$?
+
+if [ ! -s "$T/out/results" ]; then
+	echo "# the container did not boot (status $status):"
+	log_show boot 30
+	if grep -qi 'operation not permitted' "$T/log/boot"; then
+		skip_all "a container cannot be booted here: $(grep -i -m1 'not permitted' "$T/log/boot")"
+	fi
+	not_ok "the container boots"
+	exit 1
+fi
+while IFS= read -r line; do
+	case $line in
+	"ok "*) ok "${line#ok }" ;;
+	"not ok "*) not_ok "${line#not ok }" ;;
+	*) echo "# $line" ;;
+	esac
+done <"$T/out/results"
+if [ "$FAILED" -gt 0 ]; then
+	sed 's/^/#   /' "$T/out/log" | tail -n 60
+fi
+check "the test in the container ran to its end" grep -q '^done$' "$T/out/results"
