@@ -49,10 +49,16 @@ static int introduce_dataplane(struct process *process)
 	                   supervisor->mirror.readonly_fd,
 	                   bpf_set_ephemeral_fd(supervisor->bpf),
 	                   bpf_set_flow_groups_fd(supervisor->bpf)};
+	struct why why;
 	struct msg m;
 
 	init_message(supervisor, process, &m);
 	m.type = MSG_DP_INIT;
+	m.init.has_new_sockets = m.init.is_restart && supervisor->are_xsks_late;
+	if (process->child.starts > 1 && xsks_renew(supervisor, &why) != 0) {
+		log_error("%s", why.text);
+		return -EIO;
+	}
 	int error = child_send(&process->child, &m, fds, sizeof(fds) / sizeof(fds[0]));
 	for (uint32_t i = 0; i < supervisor->xsks_count && !error; i++) {
 		m = (struct msg){.type = MSG_DP_XSK, .xsk = supervisor->xsks[i].message};
@@ -212,9 +218,15 @@ void dataplane_is_alive(struct supervisor *supervisor, const struct msg *m)
 void dataplane_is_ready(struct supervisor *supervisor)
 {
 	struct process *dataplane = &supervisor->dataplane;
+	struct why why;
 
 	if (dataplane->is_ready)
 		return;
+	if (xsks_bind(supervisor, &why) != 0) {
+		log_error("%s", why.text);
+		watchdog_kill(dataplane, "cannot have its sockets");
+		return;
+	}
 	dataplane->is_ready = dataplane->has_been_ready = true;
 	supervisor->alive_ns = monotonic_ns();
 	for (uint32_t i = 0; i < IXD_CORES_MAX; i++)

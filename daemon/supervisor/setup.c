@@ -192,64 +192,6 @@ static void mirror_fill(struct supervisor *supervisor, const struct found_iface 
 	}
 }
 
-/* All sockets of one queue: the first brings FILL and COMPLETION, the others share them. A redirect must stay on
- * its queue, so every core that may own one of the queue's flows needs a socket there. */
-static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint32_t queue, struct view_iface *seen,
-                      struct why *why)
-{
-	const struct mirror *mirror = supervisor->mirror.area;
-	const struct mirror_iface *iface = &mirror->ifaces[iface_index];
-	const struct static_config *fixed = &supervisor->config->fixed;
-	uint32_t global_queue = iface->queue_base + queue;
-	uint32_t owner = global_queue % fixed->cores;
-	int primary_fd = -1;
-	enum xsk_copy copy = (enum xsk_copy)supervisor->config->ifaces[iface_index].copy;
-
-	for (uint32_t i = 0; i < fixed->cores; i++) {
-		uint32_t core = (owner + i) % fixed->cores; /* the owner of the queue comes first */
-		struct xsk *xsk = &supervisor->xsks[supervisor->xsks_count];
-		struct xsk_request request = {.iface_name = iface->name,
-		                              .ifindex = iface->ifindex,
-		                              .queue = queue,
-		                              .is_primary = i == 0,
-		                              .copy = copy,
-		                              .ring_slots = fixed->xsk_ring_slots,
-		                              .umem = &supervisor->umem,
-		                              .first_fd = supervisor->xsks_count ? supervisor->xsks[0].fd : -1,
-		                              .primary_fd = primary_fd};
-		struct xsk_made made;
-		int error = xsk_create(&request, &made, why);
-		if (error)
-			return error;
-		xsk->fd = made.fd;
-		xsk->message = (struct msg_xsk){.iface = iface_index,
-		                                .queue = global_queue,
-		                                .core = core,
-		                                .is_primary = i == 0,
-		                                .has_tx = made.has_tx,
-		                                .is_zerocopy = made.is_zerocopy,
-		                                .rx_slots = made.rx_slots,
-		                                .tx_slots = made.tx_slots,
-		                                .fill_slots = made.fill_slots,
-		                                .comp_slots = made.comp_slots};
-		supervisor->xsks_count++;
-		error = bpf_set_xsk(supervisor->bpf, global_queue, core, made.fd);
-		if (error)
-			return why_set(why, error, "interface %s queue %u: map xsks: %s", iface->name, queue,
-			               strerror(-error));
-		if (i == 0) {
-			const char *got = made.is_zerocopy ? "zerocopy" : "copy";
-			primary_fd = made.fd;
-			copy = made.is_zerocopy ? XSK_COPY_ZEROCOPY : XSK_COPY_COPY;
-			bool is_mixed = seen->copy[0] && strcmp(seen->copy, got) != 0;
-			snprintf(seen->copy, sizeof(seen->copy), "%s", is_mixed ? "mixed" : got);
-			if (made.copy_why[0])
-				memcpy(seen->copy_why, made.copy_why, sizeof(seen->copy_why));
-		}
-	}
-	return 0;
-}
-
 static int iface_open(struct supervisor *supervisor, uint32_t index, struct why *why)
 {
 	struct mirror *mirror = supervisor->mirror.area;
@@ -264,8 +206,8 @@ static int iface_open(struct supervisor *supervisor, uint32_t index, struct why 
 		return why_set(why, error, "interface %s: map ifaces: %s", iface->name, strerror(-error));
 	error = xdp_attach(supervisor->bpf, iface->name, iface->ifindex,
 	                   (enum xdp_mode)supervisor->config->ifaces[index].mode, &attached, why);
-	for (uint32_t queue = 0; queue < iface->queues && !error; queue++)
-		error = queue_open(supervisor, index, queue, &seen, why);
+	if (!error)
+		error = xsks_open_iface(supervisor, index, &seen, why);
 	if (error)
 		return error;
 	iface->is_native = attached.is_native;
@@ -290,12 +232,11 @@ static int network_open(struct supervisor *supervisor, struct why *why)
 	error = bpf_set_flow_groups_spread(supervisor->bpf, fixed->flow_groups, fixed->cores);
 	if (error)
 		return why_set(why, error, "map flow_groups: %s", strerror(-error));
-	supervisor->xsks = calloc((size_t)fixed->queues * fixed->cores, sizeof(*supervisor->xsks));
-	if (supervisor->xsks == NULL)
-		return why_set(why, -ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < mirror->ifaces_count && !error; i++)
 		error = iface_open(supervisor, i, why);
-	umem_unmap(&supervisor->umem);
+	/* Late sockets are made anew for each dataplane, and then the UMEM is registered again. */
+	if (!supervisor->are_xsks_late)
+		umem_unmap(&supervisor->umem);
 	return error;
 }
 
@@ -330,11 +271,7 @@ void setup_undo(struct supervisor *supervisor)
 	/* Steering ends before the sockets go: no packet of an owned flow falls between. */
 	bpf_set_free(supervisor->bpf);
 	supervisor->bpf = NULL;
-	for (uint32_t i = 0; i < supervisor->xsks_count; i++)
-		close(supervisor->xsks[i].fd);
-	free(supervisor->xsks);
-	supervisor->xsks = NULL;
-	supervisor->xsks_count = 0;
+	xsks_close(supervisor);
 	umem_unmap(&supervisor->umem);
 	umem_close(&supervisor->umem);
 	shared_close(&supervisor->state);

@@ -4,6 +4,7 @@
  * through the functions declared here.
  *
  *   setup.c       what must outlive the children: memories, XDP program, sockets
+ *   xsks.c        the AF_XDP sockets
  *   processes.c   dataplane and control: start, first messages, watchdog, restart
  *   messages.c    what they say, each message checked and passed to the file that acts on it
  *   clients.c     admission of clients and their end
@@ -47,6 +48,7 @@ struct shared_memory {
 struct xsk {
 	int fd;
 	struct msg_xsk message;
+	struct xsk_request request; /* as it was made */
 };
 
 enum client_state {
@@ -121,6 +123,7 @@ struct supervisor {
 	struct shared_memory state, keys, stats, mirror, view;
 	struct xsk *xsks;
 	uint32_t xsks_count;
+	bool are_xsks_late; /* see xsks.c */
 	struct process dataplane, control;
 	uint64_t alive_ns; /* last sign of life of the dataplane */
 	uint64_t progress_turns[IXD_CORES_MAX];
@@ -140,6 +143,15 @@ struct supervisor {
  * allowed after a failure. */
 int setup_all(struct supervisor *supervisor, struct why *why);
 void setup_undo(struct supervisor *supervisor);
+
+/* xsks.c */
+/* Makes the sockets of one interface and says in *seen whether they copy, and why. */
+int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen, struct why *why);
+void xsks_close(struct supervisor *supervisor);
+/* Before a further dataplane is introduced: new sockets where it could not map the old ones' rings. */
+int xsks_renew(struct supervisor *supervisor, struct why *why);
+/* When a dataplane has mapped the rings: binds what is not bound yet. */
+int xsks_bind(struct supervisor *supervisor, struct why *why);
 
 /* processes.c */
 int processes_start(struct supervisor *supervisor, struct why *why);
