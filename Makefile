@@ -125,7 +125,7 @@ endef
 $(foreach layer,$(UNIT_LAYERS),$(eval $(call unit_rule,$(layer))))
 $(call obj,$(call src,tests/unit/supervisor/*.c) $(call src,tests/unit/bpf/*.c)): $(O)/gen/ixd.skel.h
 
-$(O)/tests/sim: $(call obj,$(SIM_SRC) $(TCP_SRC))
+$(O)/tests/simulator: $(call obj,$(SIM_SRC) $(TCP_SRC))
 	$(call link,)
 # Programs for the end-to-end and hostile tests: one source file, one program.
 NETTOOL_BINS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(NETTOOL_SRC))
@@ -134,7 +134,7 @@ $(O)/tests/net/%: $(O)/tests/net/%.o
 HOSTILE_BINS := $(patsubst tests/hostile/%.c,$(O)/tests/hostile/%,$(HOSTILE_SRC))
 $(O)/tests/hostile/%: $(O)/tests/hostile/%.o $(O)/lib/libixclient.a
 	$(call link,)
-TEST_BINS := $(UNIT_BINS) $(if $(SIM_SRC),$(O)/tests/sim) $(NETTOOL_BINS) $(HOSTILE_BINS)
+TEST_BINS := $(UNIT_BINS) $(if $(SIM_SRC),$(O)/tests/simulator) $(NETTOOL_BINS) $(HOSTILE_BINS)
 tests: $(BINS) $(LIB) $(TEST_BINS) ## build the tests as well
 
 # ---- what is missing on this machine
