@@ -109,13 +109,14 @@ static void count_out(struct tcp_engine *e, const struct tcp_emit *train, uint32
 	e->stats->segments_out += payload <= train->mss ? 1 : (payload + train->mss - 1) / train->mss;
 }
 
-static uint8_t range_flags(const struct tcp_conn *c, int64_t end, uint32_t payload, bool is_retransmission)
+static uint8_t range_flags(const struct tcp_conn *c, int64_t start, int64_t end, uint32_t payload,
+                           bool is_retransmission)
 {
 	uint8_t flags = TCP_ACK;
 
 	if (payload > 0 && end >= c->snd_end)
 		flags |= TCP_PSH; /* the last byte that there is */
-	if (end > c->snd_end)
+	if (end > start && end > c->snd_end)
 		flags |= TCP_FIN;
 	if (c->flags & CONN_ECE_OWED)
 		flags |= TCP_ECE;
@@ -136,7 +137,7 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 	train.seq = tcp_seq_wire(c->iss, start);
 	train.ack = tcp_seq_wire(c->irs, c->rcv_nxt);
 	train.window = select_window(c, false, &edge);
-	train.flags = range_flags(c, end, payload, is_retransmission);
+	train.flags = range_flags(c, start, end, payload, is_retransmission);
 	train.options_len = write_options(e, c, train.options);
 	train.mss = (uint16_t)(c->mss_max - train.options_len);
 	train.payload_off = payload > 0 ? tcp_seq_off(start) : 0;
