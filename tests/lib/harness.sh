@@ -315,12 +315,14 @@ ixd_conf() {
 		printf '%s\n' "$2" >"$T/$name.conf"
 		return
 	fi
+	# (A brace inside of \${…} would end it.)
+	local everything="policy = ( { user = \"$CLIENT_ID\"; listen = ( \"*:*\" ); connect = ( \"*:*\" ); } );"
 	cat >"$T/$name.conf" <<CONF
 interfaces = ( { name = "${IFACE:-ix0}"; queues = ${QUEUES:-1}; mode = "${XDP_MODE:-auto}"; } );
 cores = ${CORES:-1};
 control_user = "$CONTROL_ID";
 dataplane_user = "$DATAPLANE_ID";
-${POLICY:-policy = ( { user = "$CLIENT_ID"; listen = ( "*:*" ); connect = ( "*:*" ); } );}
+${POLICY:-$everything}
 ${EXTRA:-}
 CONF
 }
