@@ -70,6 +70,8 @@ static void state_open(struct dataplane *dp)
 	if (header->is_initialised) {
 		if (state_header_check(dp->state, init->state_bytes, &init->fixed) < 0)
 			fatal("the state left by the dataplane before has another layout; stop ixd and start it again");
+		if (init->has_new_sockets)
+			memset(dp->frame_owner, FRAME_FREE, dp->frames_total);
 		return;
 	}
 	memset(dp->state, 0, dp->layout.frame_owner_off + dp->frames_total);

@@ -105,8 +105,8 @@ static void port_refill(struct core *core, struct xsk_port *port)
 	}
 	/* Release in xsk_ring_submit() orders the ownership bytes before the index, too. */
 	xsk_ring_submit(&port->fill);
-	/* A zero-copy driver that ran out of frames waits to be told. */
-	if (port->is_zerocopy && xsk_ring_wants_wakeup(&port->fill))
+	/* A zero-copy driver that ran out of frames waits to be told; in copy mode nobody sets the flag. */
+	if (xsk_ring_wants_wakeup(&port->fill))
 		(void)recvfrom(port->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
@@ -218,6 +218,17 @@ void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t of
 	            addr << (PASS_LEN_BITS + PASS_IFACE_BITS) | (uint64_t)iface << PASS_LEN_BITS | len);
 }
 
+/* A socket that is bound only when we are ready (kernels before 6.4) shows its mode then. */
+static bool port_is_zerocopy_after_all(struct xsk_port *port)
+{
+	struct xdp_options options = {0};
+	socklen_t bytes = sizeof(options);
+
+	if (getsockopt(port->fd, SOL_XDP, XDP_OPTIONS, &options, &bytes) == 0)
+		port->is_zerocopy = (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
+	return port->is_zerocopy;
+}
+
 /* Copy mode: the kernel sends inside this call, up to its budget, and gives up early when the COMPLETION ring or
  * the socket's buffer is full. True when the TX ring was emptied. */
 static bool port_kick_copy(struct core *core, struct xsk_port *port)
@@ -233,6 +244,8 @@ static bool port_kick_copy(struct core *core, struct xsk_port *port)
 		backlog = xsk_ring_backlog(&port->tx);
 		if (backlog < before)
 			continue;
+		if (port_is_zerocopy_after_all(port))
+			return true;
 		/* No progress. Room in the COMPLETION ring is what we may be able to make. */
 		if (!port->is_primary) {
 			core_wake(core->dp->core[port->owner_core]);
