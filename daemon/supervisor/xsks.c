@@ -34,6 +34,7 @@ static int xsk_open(struct supervisor *supervisor, const struct xsk_request *req
 	supervisor->are_xsks_late = !made->is_bound;
 	xsk->fd = made->fd;
 	xsk->request = *request;
+	xsk->request.is_late = !made->is_bound; /* for xsk_bind(): the first socket has found it out */
 	xsk->message = place;
 	xsk->message.is_primary = request->is_primary;
 	xsk->message.has_tx = made->has_tx;
