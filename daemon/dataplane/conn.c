@@ -125,6 +125,7 @@ void conn_on_established(void *ctx, uint32_t conn, uint32_t listener)
 	}
 	rec->phase = CONN_KNOCKED;
 	rec->owed |= CONN_OWED_KNOCK;
+	rec->cookie = listener_cookie(side, rec->listener, rec->client);
 	rx_window_established(channel_of(side, rec->client), conn);
 	event_owe(side, conn);
 }

@@ -79,12 +79,9 @@ static uint64_t send_limit(const struct channel *channel, struct conn_record *re
 static void post_knock(struct channel *channel, uint32_t conn)
 {
 	struct conn_record *rec = &channel->side->conns[conn];
-	const struct listener_record *listener = &channel->side->listeners[rec->listener];
-	struct ix_event *event = event_post(channel, IX_EV_KNOCK, 0);
+	struct ix_event *event = event_post(channel, IX_EV_KNOCK, rec->cookie);
 
-	for (uint32_t i = 0; i < listener->clients_count; i++)
-		if (listener->clients[i] == channel->client)
-			event->cookie = listener->cookies[i];
+	rec->cookie = 0; /* it was the listener's; accept brings the connection's own */
 	event->handle = rec->handle;
 	fill_tuple(channel, conn, event);
 }

@@ -199,6 +199,16 @@ void listener_announce(struct core *core, const struct msg_listen *listen)
 	channel_mark_busy(channel);
 }
 
+uint64_t listener_cookie(const struct client_side *side, uint32_t listener, uint32_t client)
+{
+	const struct listener_record *rec = &side->listeners[listener];
+
+	for (uint32_t i = 0; i < rec->clients_count; i++)
+		if (rec->clients[i] == client)
+			return rec->cookies[i];
+	return 0;
+}
+
 uint32_t listener_count(const struct client_side *side, uint32_t client)
 {
 	uint32_t count = 0;

@@ -12,6 +12,8 @@
 struct channel *listener_choose(struct client_side *side, uint32_t listener, bool take);
 /* The client takes part in no listener of this core any more. */
 void listener_forget_client(struct client_side *side, uint32_t client);
+/* The client's cookie for the listener, 0 when it has left it. */
+uint64_t listener_cookie(const struct client_side *side, uint32_t listener, uint32_t client);
 /* Listeners that the client takes part in. */
 uint32_t listener_count(const struct client_side *side, uint32_t client);
 /* Index of the listener that the client's handle names, STATE_NONE when there is none. */
