@@ -227,6 +227,9 @@ void listener_forget_client(struct client_side *side, uint32_t client)
 
 void listener_recover(struct client_side *side)
 {
+	/* The engine has its listeners again as well, under indexes that nobody remembers. */
+	for (uint32_t i = 0; i < IXD_LISTENERS_MAX; i++)
+		tcp_unlisten(side->core->tcp, side->core->now, i);
 	for (uint32_t i = 0; i < IXD_LISTENERS_MAX; i++) {
 		struct listener_record *rec = &side->listeners[i];
 		int error;
