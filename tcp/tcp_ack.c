@@ -13,16 +13,18 @@ bool tcp_ack_update_window(struct tcp_engine *e, uint32_t conn, const struct tcp
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t window = s->window;
 	bool was_closed = c->snd_wnd == 0;
+	int64_t wl1 = tcp_seq_unwrap(c->snd_wl1, 0, c->rcv_nxt);
+	int64_t wl2 = tcp_seq_unwrap(c->snd_wl2, 0, c->snd_una);
 	bool has_changed;
 
-	if (c->snd_wl1 > s->pos || (c->snd_wl1 == s->pos && c->snd_wl2 > s->ack_pos))
+	if (wl1 > s->pos || (wl1 == s->pos && wl2 > s->ack_pos))
 		return false;
 	if (!(s->flags & TCP_SYN)) /* the window of a SYN is never scaled (RFC 7323 section 2.2) */
 		window <<= c->snd_wscale;
 	has_changed = window != c->snd_wnd;
 	c->snd_wnd = window;
-	c->snd_wl1 = s->pos;
-	c->snd_wl2 = s->ack_pos;
+	c->snd_wl1 = (uint32_t)s->pos;
+	c->snd_wl2 = (uint32_t)s->ack_pos;
 	if (window > c->snd_wnd_max)
 		c->snd_wnd_max = window;
 	if (window == 0 && !was_closed)
@@ -69,6 +71,7 @@ static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tc
 
 static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
 {
+	uint64_t delivered = (uint64_t)c->snd_una + c->sacked_bytes;
 	uint64_t took_ns;
 
 	if (sample->rtt_first_ns != 0)
@@ -80,7 +83,7 @@ static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 	/* The quotient is left to tcp_info(). */
 	took_ns = e->now_ns - sample->rate_ns;
 	c->rate_us = took_ns >> 10 > UINT32_MAX ? UINT32_MAX : (uint32_t)(took_ns >> 10);
-	c->rate_bytes = (uint32_t)(c->delivered_bytes - sample->rate_delivered);
+	c->rate_bytes = (uint32_t)(delivered - sample->rate_delivered);
 }
 
 bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)

@@ -9,6 +9,8 @@
 #include "tcp/tcp_engine.h"
 #include "tcp/tcp_hash.h"
 
+#define NS_PER_MS 1000000u
+
 uint32_t tcp_conn_alloc(struct tcp_engine *e, const struct tcp_tuple *tuple)
 {
 	uint32_t conn, generation;
@@ -99,7 +101,9 @@ void tcp_conn_set_params(struct tcp_engine *e, uint32_t conn, const struct tcp_p
 		c->flags |= CONN_KEEPALIVE;
 	if (params->flags & TCP_PARAM_NO_DELAYED_ACK)
 		c->flags |= CONN_NO_DELAYED_ACK;
-	c->user_timeout_ns = params->user_timeout_ns;
+	/* Rounded up, so that a short one does not become none. */
+	c->user_timeout_ms = params->user_timeout_ns / NS_PER_MS >= UINT32_MAX ?
+				     UINT32_MAX : (uint32_t)((params->user_timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
 	/* An unset choice keeps what a running connection has. */
 	if (old_cc == TCP_CC_DEFAULT || (params->cc != TCP_CC_DEFAULT && params->cc != old_cc))
 		tcp_cc_start(c, params->cc, &e->config);

@@ -20,9 +20,10 @@ struct tcp_engine;
 #define TCP_NO_WSCALE 0xff
 #define TCP_CWND_MAX (1u << 30)
 #define TCP_SSTHRESH_INFINITE TCP_CWND_MAX
-#define TCP_OOO_INLINE 4     /* ranges inside the record */
+#define TCP_OOO_INLINE 2     /* ranges inside the record */
 #define TCP_OOO_RANGES_MAX 128 /* per connection: bounds the work per segment */
-#define TCP_SACK_BLOCKS 4
+#define TCP_SACK_BLOCKS 4      /* that fit into a header */
+#define TCP_SACK_KEPT 3        /* that we report: what fits beside timestamps (RFC 2018 section 3) */
 
 /* tcp_conn.flags */
 enum tcp_conn_flag {
@@ -55,6 +56,7 @@ enum tcp_conn_flag {
 	CONN_BLACKHOLE = 1 << 26,    /* MSS was lowered because full segments vanish (RFC 4821) */
 	CONN_RETRANS_ONE = 1 << 27,  /* one lost segment may go out whatever cwnd says (fast retransmit, RTO) */
 	CONN_SENT_ANY = 1 << 28,     /* sent_ns is valid */
+	CONN_FIN_SEEN = 1 << 29,     /* the peer's FIN has come, perhaps not in order */
 };
 
 /* Congestion state (RFC 6675, 6298, 3168). */
@@ -70,20 +72,30 @@ struct tcp_range {
 	uint32_t start, end;
 };
 
-struct tcp_cubic {
-	uint64_t epoch_ns;  /* start of the present congestion avoidance stage, 0: none */
-	uint64_t update_ns; /* when credit_bytes was computed */
-	uint32_t w_max, w_est, w_prior; /* bytes */
-	uint32_t k;         /* in 2^20 ns */
-	uint32_t update_cwnd;
-	uint32_t per_mss;   /* bytes to be acknowledged for one MSS of growth */
-	uint32_t credit, est_credit;
-	/* HyStart++, RFC 9406 */
+/* HyStart++ (RFC 9406), needed until the first congestion event. */
+struct tcp_hystart {
+	int64_t round_end;
 	uint32_t round_min_us, last_min_us, css_base_us;
 	uint16_t round_samples;
 	uint8_t css_rounds; /* 0: not in CSS */
-	uint8_t hystart_done;
-	int64_t round_end;
+};
+
+/* CUBIC (RFC 9438), needed from then on. */
+struct tcp_cubic_growth {
+	uint64_t epoch_ns;  /* start of the present congestion avoidance stage, 0: none */
+	uint32_t w_max, w_est, w_prior; /* bytes */
+	uint32_t k;         /* in 2^20 ns */
+	uint32_t update_at; /* when per_mss was computed, 2^20 ns since the epoch */
+	uint32_t per_mss;   /* bytes to be acknowledged for one MSS of growth; 0: to be computed */
+	uint32_t credit, est_credit;
+};
+
+struct tcp_cubic {
+	uint32_t hystart_done;
+	union {
+		struct tcp_hystart hystart;
+		struct tcp_cubic_growth growth;
+	};
 };
 
 struct tcp_dctcp {
@@ -121,7 +133,7 @@ struct tcp_conn {
 	uint32_t ack_sent; /* low half of the last position acknowledged */
 
 	/* sender */
-	int64_t snd_wl1, snd_wl2;
+	uint32_t snd_wl1, snd_wl2; /* low halves of positions */
 	int64_t recovery_point; /* recovery ends when all before it is acknowledged */
 	uint32_t flight_bytes;  /* sent and not acknowledged, SACKed or lost: RFC 6675 pipe */
 	uint32_t sacked_bytes;
@@ -138,10 +150,12 @@ struct tcp_conn {
 	uint8_t sacked_segments; /* saturating */
 
 	/* RTT and RACK, nanoseconds */
-	uint64_t srtt_ns, rttvar_ns, min_rtt_ns, min_rtt_at_ns;
+	uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
 	uint64_t rack_sent_ns, rack_rtt_ns;
-	int64_t rack_end, rack_fack, rack_dsack_round;
+	int64_t rack_end, rack_fack;
 	int64_t tlp_end;
+	uint32_t min_rtt_at_s;     /* seconds */
+	uint32_t rack_dsack_round; /* low half of a position, 0: none */
 	uint64_t sent_ns;     /* last time new data or the SYN was sent */
 
 	/* deadlines; 0 is none */
@@ -151,7 +165,8 @@ struct tcp_conn {
 	uint64_t idle_deadline_ns; /* keepalive, FIN_WAIT_2 */
 	uint64_t progress_ns;      /* when the peer last made progress while something was owed to us */
 	uint64_t heard_ns;         /* when the last acceptable segment came */
-	uint64_t user_timeout_ns;
+	uint32_t user_timeout_ms; /* 0: the default */
+	uint32_t blackhole_s;     /* when the MSS was lowered */
 
 	/* undo of a wrong reduction */
 	uint32_t undo_cwnd, undo_ssthresh;
@@ -159,16 +174,15 @@ struct tcp_conn {
 	uint32_t undo_ts;    /* TSval of the first retransmission */
 
 	/* totals */
-	uint64_t delivered_bytes; /* cumulatively and selectively acknowledged */
 	uint64_t delivered_ns;
 	uint32_t rate_bytes, rate_us; /* last delivery rate sample */
 	uint32_t retransmits, lost_segments;
 	uint64_t opened_ns;
 
 	/* receiver */
-	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* most recent first (RFC 2018 section 4) */
+	struct tcp_range sacks[TCP_SACK_KEPT]; /* most recent first (RFC 2018 section 4) */
 	struct tcp_ooo ooo[TCP_OOO_INLINE];
-	int64_t rcv_fin;         /* where the peer's FIN is, seen but not yet in order; 0: not seen */
+	uint32_t rcv_fin;        /* low half of where the peer's FIN is, valid with CONN_FIN_SEEN */
 	uint32_t dsack_start, dsack_end;
 	uint32_t ooo_bytes;
 	uint32_t rcv_buf;        /* largest window ever allowed */
@@ -178,7 +192,7 @@ struct tcp_conn {
 	uint16_t adv_mss;        /* what our SYN announces */
 	uint16_t rcv_mss;        /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
-	uint8_t ecn_marks;
+	uint8_t reserved;
 
 	union {
 		struct tcp_cubic cubic;
@@ -187,7 +201,7 @@ struct tcp_conn {
 	} ccd;
 };
 
-_Static_assert(sizeof(struct tcp_conn) <= 640, "placeholder until measured");
+_Static_assert(sizeof(struct tcp_conn) <= 512, "a connection is half a kilobyte at most");
 
 /* Volatile half of a connection record, same index. */
 struct tcp_links {

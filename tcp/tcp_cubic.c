@@ -7,6 +7,8 @@
  */
 #include "tcp/tcp_cc.h"
 
+#include <string.h>
+
 #include "tcp/tcp_sent.h"
 
 #define UNIT_SHIFT 20
@@ -43,18 +45,18 @@ static uint32_t cube_root(uint64_t v)
 
 static void cubic_init(struct tcp_conn *c)
 {
-	c->ccd.cubic.round_end = c->snd_nxt;
-	c->ccd.cubic.round_min_us = UINT32_MAX;
-	c->ccd.cubic.last_min_us = UINT32_MAX;
+	c->ccd.cubic.hystart.round_end = c->snd_nxt;
+	c->ccd.cubic.hystart.round_min_us = UINT32_MAX;
+	c->ccd.cubic.hystart.last_min_us = UINT32_MAX;
 }
 
 /* Section 4.2: the start of a congestion avoidance stage. */
 static void epoch_start(struct tcp_conn *c, uint64_t now_ns)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 
 	q->epoch_ns = now_ns;
-	q->update_ns = 0;
+	q->per_mss = 0;
 	q->credit = 0;
 	q->est_credit = 0;
 	q->w_est = c->cwnd;
@@ -68,7 +70,7 @@ static void epoch_start(struct tcp_conn *c, uint64_t now_ns)
 
 static uint32_t w_cubic(const struct tcp_conn *c, uint64_t t_ns)
 {
-	const struct tcp_cubic *q = &c->ccd.cubic;
+	const struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	int64_t t = (int64_t)(t_ns >> UNIT_SHIFT) - q->k;
 	uint64_t distance = (uint64_t)(t < 0 ? -t : t);
 	uint64_t delta;
@@ -84,7 +86,7 @@ static uint32_t w_cubic(const struct tcp_conn *c, uint64_t t_ns)
 /* Section 4.3: what Reno would have. */
 static void update_w_est(struct tcp_conn *c, uint32_t acked_bytes)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	uint32_t alpha = q->w_est < q->w_prior ? ALPHA_1024 : 1024;
 
 	q->est_credit += scale_1024(acked_bytes, alpha);
@@ -98,13 +100,13 @@ static void update_w_est(struct tcp_conn *c, uint32_t acked_bytes)
  * cwnd has changed, so that the division is not paid for every ACK. */
 static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
+	uint32_t at = (uint32_t)((now_ns - q->epoch_ns) >> UNIT_SHIFT);
 	uint64_t target;
 
-	if (q->update_ns != 0 && q->update_cwnd == c->cwnd && now_ns - q->update_ns < UINT64_C(1) << UNIT_SHIFT)
+	if (q->per_mss != 0 && q->update_at == at)
 		return;
-	q->update_ns = now_ns;
-	q->update_cwnd = c->cwnd;
+	q->update_at = at;
 	target = w_cubic(c, now_ns - q->epoch_ns + c->srtt_ns);
 	if (target < q->w_est)
 		target = q->w_est; /* Reno-friendly region */
@@ -118,9 +120,18 @@ static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 		q->per_mss = c->mss;
 }
 
+/* RFC 9406 section 4.3: for the initial slow start only; its memory becomes that of congestion avoidance. */
+static void hystart_end(struct tcp_conn *c)
+{
+	if (c->ccd.cubic.hystart_done)
+		return;
+	memset(&c->ccd.cubic, 0, sizeof(c->ccd.cubic));
+	c->ccd.cubic.hystart_done = 1;
+}
+
 static void hystart_round(struct tcp_conn *c)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_hystart *q = &c->ccd.cubic.hystart;
 
 	if (c->snd_una < q->round_end)
 		return;
@@ -130,20 +141,21 @@ static void hystart_round(struct tcp_conn *c)
 	q->round_samples = 0;
 	if (q->css_rounds > 0 && ++q->css_rounds > CSS_ROUNDS) {
 		c->ssthresh = c->cwnd; /* slow start is over */
-		q->css_rounds = 0;
-		q->hystart_done = 1;
+		hystart_end(c);
 	}
 }
 
 /* RFC 9406 section 4.2; returns the bytes by which slow start may grow. */
 static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_hystart *q = &c->ccd.cubic.hystart;
 	uint32_t thresh;
 
-	if (q->hystart_done)
+	if (c->ccd.cubic.hystart_done)
 		return sample->acked_bytes;
 	hystart_round(c);
+	if (c->ccd.cubic.hystart_done)
+		return 0;
 	if (sample->rtt_last_ns != 0) {
 		uint64_t rtt_us = sample->rtt_last_ns / 1000;
 
@@ -168,31 +180,36 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 
 static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample, uint64_t now_ns)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	uint32_t left = sample->acked_bytes;
+	uint32_t before;
 
 	if (c->cwnd < c->ssthresh) {
 		left = tcp_cc_slow_start(c, hystart_on_ack(c, sample));
 		if (left == 0)
 			return;
 	}
+	hystart_end(c); /* cwnd is at ssthresh, whoever set that */
 	if (q->epoch_ns == 0)
 		epoch_start(c, now_ns);
 	update_w_est(c, left);
 	update_growth(c, now_ns);
+	before = c->cwnd;
 	tcp_cc_additive(c, &q->credit, left, q->per_mss);
+	if (c->cwnd != before)
+		q->per_mss = 0;
 }
 
 static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
 {
-	struct tcp_cubic *q = &c->ccd.cubic;
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
 	uint32_t base = flight < c->cwnd && flight > c->mss ? flight : c->cwnd;
 	uint32_t ssthresh = scale_1024(base, BETA_1024);
 
 	(void)is_ecn;
+	hystart_end(c);
 	q->epoch_ns = 0;
-	q->hystart_done = 1; /* RFC 9406 section 4.3: for the initial slow start only */
 	q->w_prior = c->cwnd;
 	/* Section 4.7: a flow that did not get back to w_max gives way faster. */
 	q->w_max = c->cwnd < q->w_max ? scale_1024(c->cwnd, FAST_CONVERGENCE_1024) : c->cwnd;

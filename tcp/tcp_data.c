@@ -8,7 +8,7 @@
 
 #include "tcp/tcp_engine.h"
 
-/* Nodes 0..3 are in the record, node n + 4 is number n of the pool. */
+/* The first nodes are in the record, node n + TCP_OOO_INLINE is number n of the pool. */
 static struct tcp_ooo *node_at(struct tcp_engine *e, uint32_t conn, uint32_t node)
 {
 	if (node < TCP_OOO_INLINE)
@@ -120,7 +120,7 @@ static void sacks_prune(struct tcp_conn *c)
 /* RFC 2018 section 4: the block with the latest segment comes first, then those reported most recently. */
 static void sacks_put_first(struct tcp_conn *c, int64_t start, int64_t end)
 {
-	struct tcp_range kept[TCP_SACK_BLOCKS];
+	struct tcp_range kept[TCP_SACK_KEPT];
 	uint8_t count = 0;
 
 	for (uint8_t i = 0; i < c->sack_count; i++)
@@ -128,8 +128,8 @@ static void sacks_put_first(struct tcp_conn *c, int64_t start, int64_t end)
 			kept[count++] = c->sacks[i];
 	c->sacks[0].start = (uint32_t)start;
 	c->sacks[0].end = (uint32_t)end;
-	if (count > TCP_SACK_BLOCKS - 1)
-		count = TCP_SACK_BLOCKS - 1;
+	if (count > TCP_SACK_KEPT - 1)
+		count = TCP_SACK_KEPT - 1;
 	for (uint8_t i = 0; i < count; i++)
 		c->sacks[i + 1] = kept[i];
 	c->sack_count = (uint8_t)(count + 1);
@@ -261,10 +261,12 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 	int64_t start = s->pos > c->rcv_nxt ? s->pos : c->rcv_nxt;
 	int64_t end = data_end < c->rcv_adv ? data_end : c->rcv_adv;
 
-	if (c->rcv_fin != 0 && end > c->rcv_fin)
-		end = c->rcv_fin; /* nothing follows a FIN */
-	if ((s->flags & TCP_FIN) && c->rcv_fin == 0 && data_end <= c->rcv_adv)
-		c->rcv_fin = data_end;
+	if ((c->flags & CONN_FIN_SEEN) && end > widen(c, c->rcv_fin))
+		end = widen(c, c->rcv_fin); /* nothing follows a FIN */
+	if ((s->flags & TCP_FIN) && !(c->flags & CONN_FIN_SEEN) && data_end <= c->rcv_adv) {
+		c->rcv_fin = (uint32_t)data_end;
+		c->flags |= CONN_FIN_SEEN;
+	}
 	if (s->payload_len == 0)
 		return;
 	if (s->payload_len > c->rcv_mss)
@@ -290,8 +292,9 @@ bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
-	if (c->rcv_fin == 0 || c->rcv_nxt != c->rcv_fin)
+	if (!(c->flags & CONN_FIN_SEEN) || (uint32_t)c->rcv_nxt != c->rcv_fin)
 		return false;
+	c->flags &= ~(uint32_t)CONN_FIN_SEEN; /* taken once */
 	c->rcv_nxt++;
 	tcp_data_free_all(e, conn);
 	c->sack_count = 0;

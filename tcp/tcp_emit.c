@@ -160,6 +160,17 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 	return end > start ? end - start : 0;
 }
 
+/* An ACK is sent from inside the peer's window, or the peer would answer it as unacceptable: with a probe in
+ * flight, or a window that has shrunk, snd_nxt lies beyond. */
+int tcp_emit_ack(struct tcp_engine *e, uint32_t conn)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+	int64_t edge = c->snd_una + c->snd_wnd;
+	int64_t at = edge < c->snd_nxt ? edge : c->snd_nxt;
+
+	return tcp_emit_range(e, conn, at, at, false) < 0 ? -EAGAIN : 0;
+}
+
 int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);

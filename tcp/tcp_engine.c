@@ -164,10 +164,9 @@ static void rebuild_conn(struct tcp_engine *e, uint32_t conn)
 	count_rebuilt(e, c);
 	c->ooo_bytes = 0;
 	c->sack_count = 0;
-	c->rcv_fin = 0;
 	c->loss_deadline_ns = 0;
 	c->rack_sent_ns = 0;
-	c->flags &= ~(uint32_t)(CONN_REO_TIMER | CONN_TLP | CONN_TLP_OWED | CONN_DSACK_OWED);
+	c->flags &= ~(uint32_t)(CONN_REO_TIMER | CONN_TLP | CONN_TLP_OWED | CONN_DSACK_OWED | CONN_FIN_SEEN);
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD) {
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 	} else {

@@ -309,7 +309,7 @@ static void send_ack(struct turn *t, bool flush_acks)
 	}
 	if (!has_budget(t))
 		return;
-	if (tcp_emit_range(t->e, t->conn, t->c->snd_nxt, t->c->snd_nxt, false) < 0)
+	if (tcp_emit_ack(t->e, t->conn) < 0)
 		t->is_blocked = true;
 	else
 		t->trains++;

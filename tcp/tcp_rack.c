@@ -59,10 +59,10 @@ void tcp_rack_update_window(struct tcp_engine *e, uint32_t conn, const struct tc
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
-	if (c->rack_dsack_round != 0 && c->snd_una >= c->rack_dsack_round)
+	if (c->rack_dsack_round != 0 && (int32_t)((uint32_t)c->snd_una - c->rack_dsack_round) >= 0)
 		c->rack_dsack_round = 0; /* a round trip has passed since the last widening */
 	if (c->rack_dsack_round == 0 && sample->is_dsack) {
-		c->rack_dsack_round = c->snd_nxt;
+		c->rack_dsack_round = (uint32_t)c->snd_nxt;
 		if (c->reo_wnd_mult < UINT8_MAX)
 			c->reo_wnd_mult++;
 		c->reo_wnd_persist = REO_WND_PERSIST;

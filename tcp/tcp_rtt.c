@@ -5,7 +5,8 @@
 #include "tcp/tcp_wheel.h"
 
 #define CLOCK_GRANULARITY_NS (UINT64_C(1) << TCP_WHEEL_SHIFT)
-#define MIN_RTT_WINDOW_NS (300 * UINT64_C(1000000000))
+#define NS_PER_S UINT64_C(1000000000)
+#define MIN_RTT_WINDOW_S 300
 
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
 {
@@ -26,10 +27,12 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
 
 void tcp_rtt_sample_min(struct tcp_conn *c, uint64_t rtt_ns, uint64_t now_ns)
 {
-	if (c->min_rtt_ns != 0 && rtt_ns > c->min_rtt_ns && now_ns - c->min_rtt_at_ns < MIN_RTT_WINDOW_NS)
+	/* Most ACKs end at the first comparison or need the seconds, which is a multiplication. */
+	if (c->min_rtt_ns != 0 && rtt_ns > c->min_rtt_ns &&
+	    (uint32_t)(now_ns / NS_PER_S) - c->min_rtt_at_s < MIN_RTT_WINDOW_S)
 		return;
 	c->min_rtt_ns = rtt_ns;
-	c->min_rtt_at_ns = now_ns;
+	c->min_rtt_at_s = (uint32_t)(now_ns / NS_PER_S);
 }
 
 uint64_t tcp_rto_ns(const struct tcp_conn *c, const struct tcp_config *config)

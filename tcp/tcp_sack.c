@@ -65,7 +65,6 @@ static uint32_t mark_sacked(struct walk *w, uint32_t index)
 	c->sacked_bytes += len;
 	c->sacked_segments = (uint8_t)(c->sacked_segments + r->segments < UINT8_MAX ?
 					       c->sacked_segments + r->segments : UINT8_MAX);
-	c->delivered_bytes += len;
 	w->sample->sacked_bytes += len;
 	w->sample->delivered_bytes += len;
 	index = join_with_prev(e, w->conn, index);

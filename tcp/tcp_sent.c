@@ -115,7 +115,7 @@ void tcp_sent_append(struct tcp_engine *e, uint32_t conn, uint32_t len, uint32_t
 		.start = c->snd_nxt,
 		.end = c->snd_nxt + len,
 		.sent_ns = e->now_ns,
-		.delivered_bytes = c->delivered_bytes,
+		.delivered_bytes = (uint64_t)c->snd_una + c->sacked_bytes,
 		.delivered_ns = c->delivered_ns,
 		.segments = (uint16_t)segments,
 	};
@@ -190,7 +190,6 @@ void tcp_sent_ack(struct tcp_engine *e, uint32_t conn, int64_t ack_pos, const st
 		if (!(r->flags & SENT_SACKED)) {
 			tcp_sent_note_delivered(e, conn, r, end, s, sample);
 			sample->delivered_bytes += len;
-			c->delivered_bytes += len;
 		}
 		if (end < r->end) {
 			if (r->flags & SENT_SACKED)
@@ -232,7 +231,7 @@ void tcp_sent_retransmitted(struct tcp_engine *e, uint32_t conn, uint32_t index)
 	tcp_sent_time_unlink(e, conn, index);
 	r->flags = SENT_RETRANS;
 	r->sent_ns = e->now_ns;
-	r->delivered_bytes = c->delivered_bytes;
+	r->delivered_bytes = (uint64_t)c->snd_una + c->sacked_bytes;
 	r->delivered_ns = c->delivered_ns;
 	tcp_sent_flight_push(e, conn, index);
 }

@@ -108,7 +108,7 @@ void tcp_time_wait_enter(struct tcp_engine *e, uint32_t conn)
 
 	/* The peer's FIN is acknowledged at once; if this ACK is lost, the FIN comes again. */
 	if (e->conns[conn].flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))
-		tcp_emit_range(e, conn, e->conns[conn].snd_nxt, e->conns[conn].snd_nxt, false);
+		tcp_emit_ack(e, conn);
 	copy = e->conns[conn];
 	tcp_set_state(e, conn, TCP_TIME_WAIT);
 	tcp_conn_end(e, conn, TCP_REASON_CLOSED);

@@ -9,6 +9,7 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_time_wait.h"
 
+#define NS_PER_MS UINT64_C(1000000)
 #define BLACKHOLE_BACKOFF 2 /* timeouts in a row after which full segments are suspected (RFC 4821) */
 
 static bool has_unsent(const struct tcp_conn *c)
@@ -122,7 +123,7 @@ static void time_out(struct tcp_engine *e, uint32_t conn)
 static void expire_syn(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint64_t limit = c->user_timeout_ns != 0 ? c->user_timeout_ns : e->config.syn_give_up_ns;
+	uint64_t limit = c->user_timeout_ms != 0 ? c->user_timeout_ms * NS_PER_MS : e->config.syn_give_up_ns;
 
 	e->stats->rto_expiries++;
 	if (e->now_ns - c->opened_ns >= limit) {
@@ -137,7 +138,7 @@ static void expire_syn(struct tcp_engine *e, uint32_t conn)
 
 static uint64_t give_up_ns(const struct tcp_engine *e, const struct tcp_conn *c)
 {
-	return c->user_timeout_ns != 0 ? c->user_timeout_ns : e->config.give_up_ns;
+	return c->user_timeout_ms != 0 ? c->user_timeout_ms * NS_PER_MS : e->config.give_up_ns;
 }
 
 /* RFC 9293 section 3.8.6.1: goes on for as long as the peer answers. */
@@ -149,7 +150,7 @@ static void expire_probe(struct tcp_engine *e, uint32_t conn)
 		uint64_t last = c->heard_ns > c->progress_ns ? c->heard_ns : c->progress_ns;
 
 		/* A user timeout (RFC 5482) counts from progress, whatever the peer says. */
-		if (e->now_ns - (c->user_timeout_ns != 0 ? c->progress_ns : last) >= give_up_ns(e, c)) {
+		if (e->now_ns - (c->user_timeout_ms != 0 ? c->progress_ns : last) >= give_up_ns(e, c)) {
 			time_out(e, conn);
 			return;
 		}

@@ -330,7 +330,7 @@ static void app_run(struct sim_host *h, uint32_t conn)
 {
 	struct sim_app *a = &h->apps[conn];
 	struct sim *s = h->sim;
-	uint32_t pause_us = sim_random_below(&s->random, 2) ? 1 : 1 + sim_random_below(&s->random, 5000);
+	uint32_t pause_us = sim_random_below(&s->random, 2) ? 50 : 50 + sim_random_below(&s->random, 5000);
 
 	if (sim_random_below(&s->random, 200) == 0)
 		pause_us = 3000000; /* long enough for probes and idle restart */
