@@ -15,7 +15,7 @@ void output_init(struct output *o, const struct output_ops *ops, const struct co
 		text_table_init(&o->table, command->columns, out);
 }
 
-/* A streamed list becomes one document with one array, whatever pieces it came in. */
+/* A streamed list becomes one document with one array, a line for each row, whatever pieces it came in. */
 static void json_list_piece(struct output *o, const json_t *parameters)
 {
 	const json_t *row;
@@ -25,8 +25,8 @@ static void json_list_piece(struct output *o, const json_t *parameters)
 		fprintf(o->out, "{\n  \"%s\": [", o->command->list);
 	json_array_foreach(json_object_get(parameters, o->command->list), i, row)
 	{
-		fputs(o->rows ? ",\n" : "\n", o->out);
-		json_dumpf(row, o->out, JSON_STYLE);
+		fputs(o->rows ? ",\n    " : "\n    ", o->out);
+		json_dumpf(row, o->out, JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 		o->rows++;
 	}
 }

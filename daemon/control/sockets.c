@@ -107,7 +107,8 @@ static json_t *wscale_json(const struct tcp_info *info)
 static json_t *engine_json(const struct tcp_info *info, uint64_t now_ns)
 {
 	char local[ADDRESS_TEXT_SIZE], remote[ADDRESS_TEXT_SIZE];
-	const bool is_slow_start_free = info->ssthresh_bytes >= INT32_MAX;
+	/* The engine begins with a threshold that no window reaches (at most 2^30 bytes, RFC 7323). */
+	const bool is_slow_start_free = info->ssthresh_bytes >= 1u << 30;
 
 	return json_pack(
 	    "{s:s, s:s, s:i, s:s, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, "

@@ -4,6 +4,7 @@
  * here with one sentence, and leaves nothing behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -112,6 +113,9 @@ static void sockets_from_systemd(struct supervisor *supervisor)
 
 	for (int i = 0; i < count; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
+
+		/* systemd's are blocking: an accept that finds nobody would stop the whole loop. */
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 		if (strcmp(names[i], "client") == 0 && sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
 			supervisor->client_listener_fd = fd;
 		else if (strcmp(names[i], "control") == 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
