@@ -39,7 +39,7 @@ static int program_open(const char *program, struct why *why)
 		*strrchr(self, '/') = '\0';
 		for (size_t i = 0; i < 2; i++) {
 			int used = i == 0 ? snprintf(path, sizeof(path), "%s/../libexec/%s", self, program)
-			                  : snprintf(path, sizeof(path), "%s/%s", self, program);
+					  : snprintf(path, sizeof(path), "%s/%s", self, program);
 			int fd = used < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 			if (fd >= 0)
 				return fd;
@@ -49,13 +49,14 @@ static int program_open(const char *program, struct why *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	return why_set(why, -errno, "%s: %s; looked beside ixd, in ../libexec and in %s: is ixd installed whole?",
-	               program, strerror(errno), IXD_LIBEXECDIR);
+	return why_set(why, -errno,
+		       "%s: %s; looked beside ixd, in ../libexec and in %s: is ixd installed whole?", program,
+		       strerror(errno), IXD_LIBEXECDIR);
 }
 
 /* Between fork and exec; every failure ends the child with a message, which the parent sees as an exit. */
 static void child_exec(const struct child *child, const char *instance, int program_fd, int socket_fd,
-                       pid_t supervisor)
+		       pid_t supervisor)
 {
 	const char *failed = NULL;
 	char *argv[] = {NULL, NULL, NULL};
@@ -71,7 +72,8 @@ static void child_exec(const struct child *child, const char *instance, int prog
 	int moved_fd = fcntl(program_fd, F_DUPFD_CLOEXEC, MSG_CHILD_FD + 1);
 	if (moved_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
 		failed = "descriptors";
-	else if (socket_fd == MSG_CHILD_FD ? fcntl(socket_fd, F_SETFD, 0) < 0 : dup2(socket_fd, MSG_CHILD_FD) < 0)
+	else if (socket_fd == MSG_CHILD_FD ? fcntl(socket_fd, F_SETFD, 0) < 0
+					   : dup2(socket_fd, MSG_CHILD_FD) < 0)
 		failed = "socket";
 	else if (syscall(SYS_close_range, MSG_CHILD_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
 		failed = "close_range";
@@ -91,7 +93,7 @@ static void child_exec(const struct child *child, const char *instance, int prog
 	else if (chdir("/") == 0)
 		syscall(SYS_execveat, moved_fd, "", argv, environ, AT_EMPTY_PATH);
 	dprintf(STDERR_FILENO, "%s[%s]: error: cannot be started: %s: %s\n", child->program, instance,
-	        failed ? failed : "exec", strerror(errno));
+		failed ? failed : "exec", strerror(errno));
 	_exit(126);
 }
 
@@ -169,7 +171,7 @@ void child_reap(struct child *child, char *text, size_t text_size)
 		continue;
 	if (WIFSIGNALED(status))
 		snprintf(text, text_size, "was killed by signal %d (%s)", WTERMSIG(status),
-		         sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+			 sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
 	else
 		snprintf(text, text_size, "exited with status %d", WEXITSTATUS(status));
 	close(child->pid_fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting an unprivileged process of ixd: its own user, no capability, one end of a socketpair as descriptor 3
- * and nothing else, killed by the kernel when the supervisor dies.
+ * Starting an unprivileged process of ixd: its own user, no capability, one end of a socketpair as descriptor
+ * 3 and nothing else, killed by the kernel when the supervisor dies.
  */
 #ifndef DAEMON_SUPERVISOR_CHILD_H
 #define DAEMON_SUPERVISOR_CHILD_H

@@ -17,9 +17,9 @@
 #include "daemon/common/log.h"
 #include "daemon/supervisor/port_set.h"
 
-#define RESERVED_PORTS "/proc/sys/net/ipv4/ip_local_reserved_ports"
-#define PORT_RANGE     "/proc/sys/net/ipv4/ip_local_port_range"
-#define TEXT_SIZE      65536 /* the kernel's own limit is a page and more */
+#define RESERVED_PORTS      "/proc/sys/net/ipv4/ip_local_reserved_ports"
+#define PORT_RANGE          "/proc/sys/net/ipv4/ip_local_port_range"
+#define TEXT_SIZE           65536 /* the kernel's own limit is a page and more */
 #define TCP_TIME_WAIT_STATE 6
 
 int claims_init(struct claims *claims, const struct instance *instance, struct why *why)
@@ -32,7 +32,7 @@ int claims_init(struct claims *claims, const struct instance *instance, struct w
 	if (stat("/proc/self/ns/net", &status) != 0)
 		return why_set(why, -errno, "/proc/self/ns/net: %s; is /proc mounted?", strerror(errno));
 	snprintf(claims->dir, sizeof(claims->dir), "%s/.netns-%llu", instance->base_dir,
-	         (unsigned long long)status.st_ino);
+		 (unsigned long long)status.st_ino);
 	/* The runtime directory may lie elsewhere. */
 	if ((mkdir(instance->base_dir, 0755) != 0 && errno != EEXIST) ||
 	    (mkdir(claims->dir, 0755) != 0 && errno != EEXIST))
@@ -40,7 +40,8 @@ int claims_init(struct claims *claims, const struct instance *instance, struct w
 	return 0;
 }
 
-static void claim_path(const struct claims *claims, const char *kind, const char *name, char *path, size_t size)
+static void claim_path(const struct claims *claims, const char *kind, const char *name, char *path,
+		       size_t size)
 {
 	snprintf(path, size, "%s/%s%s", claims->dir, kind, name);
 }
@@ -72,10 +73,11 @@ int claims_iface(struct claims *claims, const char *iface_name, struct why *why)
 	int fd = lock_file_open(path);
 	if (fd == -EBUSY) {
 		char *owner = file_read(path);
-		int error = why_set(why, fd,
-		                    "interface %s: instance \"%.31s\" serves it already; stop that one, or give this "
-		                    "one another interface",
-		                    iface_name, owner ? owner : "?");
+		int error =
+		    why_set(why, fd,
+			    "interface %s: instance \"%.31s\" serves it already; stop that one, or give this "
+			    "one another interface",
+			    iface_name, owner ? owner : "?");
 		free(owner);
 		return error;
 	}
@@ -168,7 +170,8 @@ static bool range_is_apart(uint32_t first, uint32_t last)
 {
 	unsigned low, high;
 	char *text = file_read(PORT_RANGE);
-	bool is_apart = text != NULL && sscanf(text, "%u %u", &low, &high) == 2 && (first > high || last < low);
+	bool is_apart =
+	    text != NULL && sscanf(text, "%u %u", &low, &high) == 2 && (first > high || last < low);
 
 	free(text);
 	return is_apart;
@@ -189,16 +192,18 @@ static int reserve(const struct claims *claims, struct why *why)
 		return 0;
 	error = reserved_write(&wanted);
 	if (error && range_is_apart(claims->port_first, claims->port_last)) {
-		log_warning("%s: cannot be written (%s); ports %u to %u are outside of the kernel's own range, so ixd "
-		            "goes on",
-		            RESERVED_PORTS, strerror(-error), claims->port_first, claims->port_last);
+		log_warning("%s: cannot be written (%s); ports %u to %u are outside of the kernel's own "
+			    "range, so ixd "
+			    "goes on",
+			    RESERVED_PORTS, strerror(-error), claims->port_first, claims->port_last);
 		return 0;
 	}
 	if (error)
-		return why_set(why, error,
-		               "%s: cannot be written: %s; let ixd write it, reserve %u-%u there yourself, or change "
-		               "ephemeral_first and ephemeral_last",
-		               RESERVED_PORTS, strerror(-error), claims->port_first, claims->port_last);
+		return why_set(
+		    why, error,
+		    "%s: cannot be written: %s; let ixd write it, reserve %u-%u there yourself, or change "
+		    "ephemeral_first and ephemeral_last",
+		    RESERVED_PORTS, strerror(-error), claims->port_first, claims->port_last);
 	return 0;
 }
 
@@ -220,10 +225,11 @@ int claims_ports(struct claims *claims, uint32_t first, uint32_t last, struct wh
 	uint32_t used = port_in_use(first, last);
 
 	if (used != 0)
-		return why_set(why, -EADDRINUSE,
-		               "ephemeral ports %u to %u: a socket of the kernel uses %u (see ss -tanp sport = :%u); "
-		               "end it, or change ephemeral_first and ephemeral_last",
-		               first, last, used, used);
+		return why_set(
+		    why, -EADDRINUSE,
+		    "ephemeral ports %u to %u: a socket of the kernel uses %u (see ss -tanp sport = :%u); "
+		    "end it, or change ephemeral_first and ephemeral_last",
+		    first, last, used, used);
 	claim_path(claims, "ports-of-", claims->instance->name, path, sizeof(path));
 	int lock = change_lock(claims);
 	int fd = lock_file_open(path);
@@ -243,7 +249,7 @@ int claims_ports(struct claims *claims, uint32_t first, uint32_t last, struct wh
 
 /* Adds the claims of the living to kept, those of the dead (whose files go) to given_back. */
 static void others_read(const struct claims *claims, struct port_set *kept, struct port_set *given_back,
-                        unsigned *living)
+			unsigned *living)
 {
 	DIR *dir = opendir(claims->dir);
 	char path[512];
@@ -287,14 +293,14 @@ static void ports_release(struct claims *claims)
 	free(text);
 	bool has_changed = false;
 	for (uint32_t port = 0; is_known && port < 65536; port++)
-		if (port_set_has(&given_back, port) && !port_set_has(&base, port) && !port_set_has(&kept, port) &&
-		    port_set_has(&reserved, port)) {
+		if (port_set_has(&given_back, port) && !port_set_has(&base, port) &&
+		    !port_set_has(&kept, port) && port_set_has(&reserved, port)) {
 			port_set_put(&reserved, port, false);
 			has_changed = true;
 		}
 	if (has_changed && reserved_write(&reserved) != 0)
 		log_warning("%s: ports %u to %u stay reserved: it cannot be written", RESERVED_PORTS,
-		            claims->port_first, claims->port_last);
+			    claims->port_first, claims->port_last);
 	if (living == 0)
 		unlink(path);
 	claim_path(claims, "ports-of-", claims->instance->name, path, sizeof(path));

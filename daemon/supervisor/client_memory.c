@@ -14,12 +14,14 @@
 #include "daemon/supervisor/memory.h"
 
 static int within(uint64_t asked, uint64_t standard, uint64_t most, const char *what, uint64_t *granted,
-                  struct why *why)
+		  struct why *why)
 {
 	*granted = asked ? asked : standard;
 	if (*granted > most)
-		return why_set(why, -EDQUOT, "%s = %" PRIu64 " is more than your policy allows, %" PRIu64
-		               "; ask for less, or raise %s_max in ixd's configuration", what, asked, most, what);
+		return why_set(why, -EDQUOT,
+			       "%s = %" PRIu64 " is more than your policy allows, %" PRIu64
+			       "; ask for less, or raise %s_max in ixd's configuration",
+			       what, asked, most, what);
 	return 0;
 }
 
@@ -31,22 +33,23 @@ static int slots_check(uint64_t slots, const char *what, struct why *why)
 }
 
 int client_limits_decide(const struct ix_hello *hello, const struct config_grants *grants, uint32_t cores,
-                         struct client_limits *limits, struct why *why)
+			 struct client_limits *limits, struct why *why)
 {
 	uint64_t cmd_slots, evt_slots;
 	/* Two blocks for each core, or a core could not turn them over. */
 	uint64_t rx_least = 2ull * cores * IXD_RX_BLOCK_BYTES;
-	int error = within(hello->rx_bytes, grants->rx_bytes, grants->rx_bytes_max, "rx_bytes", &limits->rx_bytes, why);
+	int error = within(hello->rx_bytes, grants->rx_bytes, grants->rx_bytes_max, "rx_bytes",
+			   &limits->rx_bytes, why);
 
 	if (!error)
-		error = within(hello->tx_bytes, grants->tx_bytes, grants->tx_bytes_max, "tx_bytes", &limits->tx_bytes,
-		               why);
+		error = within(hello->tx_bytes, grants->tx_bytes, grants->tx_bytes_max, "tx_bytes",
+			       &limits->tx_bytes, why);
 	if (!error)
-		error = within(hello->cmd_slots, grants->cmd_slots, grants->cmd_slots_max, "cmd_slots", &cmd_slots,
-		               why);
+		error = within(hello->cmd_slots, grants->cmd_slots, grants->cmd_slots_max, "cmd_slots",
+			       &cmd_slots, why);
 	if (!error)
-		error = within(hello->evt_slots, grants->evt_slots, grants->evt_slots_max, "evt_slots", &evt_slots,
-		               why);
+		error = within(hello->evt_slots, grants->evt_slots, grants->evt_slots_max, "evt_slots",
+			       &evt_slots, why);
 	if (!error)
 		error = slots_check(cmd_slots, "cmd_slots", why);
 	if (!error)
@@ -54,11 +57,14 @@ int client_limits_decide(const struct ix_hello *hello, const struct config_grant
 	if (error)
 		return error;
 	/* Whole blocks and pages: rounding up may pass the limit by less than a block. */
-	limits->rx_bytes = (limits->rx_bytes + IXD_RX_BLOCK_BYTES - 1) / IXD_RX_BLOCK_BYTES * IXD_RX_BLOCK_BYTES;
+	limits->rx_bytes =
+	    (limits->rx_bytes + IXD_RX_BLOCK_BYTES - 1) / IXD_RX_BLOCK_BYTES * IXD_RX_BLOCK_BYTES;
 	limits->tx_bytes = memory_page_round(limits->tx_bytes);
 	if (limits->rx_bytes < rx_least)
-		return why_set(why, -EINVAL, "rx_bytes = %" PRIu64 " is too little for %" PRIu32
-		               " cores; ask for at least %" PRIu64, limits->rx_bytes, cores, rx_least);
+		return why_set(why, -EINVAL,
+			       "rx_bytes = %" PRIu64 " is too little for %" PRIu32
+			       " cores; ask for at least %" PRIu64,
+			       limits->rx_bytes, cores, rx_least);
 	limits->cmd_slots = (uint32_t)cmd_slots;
 	limits->evt_slots = (uint32_t)evt_slots;
 	limits->conns_max = grants->connections_max;

@@ -105,12 +105,13 @@ static uint32_t clients_of_user(const struct supervisor *supervisor, uint32_t ui
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++)
-		count += supervisor->clients[i].state >= from && supervisor->clients[i].state != CLIENT_FREE &&
-		         supervisor->clients[i].uid == uid;
+		count += supervisor->clients[i].state >= from &&
+			 supervisor->clients[i].state != CLIENT_FREE && supervisor->clients[i].uid == uid;
 	return count;
 }
 
-static void message_client_add(const struct supervisor *supervisor, const struct client *client, struct msg *m)
+static void message_client_add(const struct supervisor *supervisor, const struct client *client,
+			       struct msg *m)
 {
 	const struct config_policy *policy = client_policy(supervisor, client);
 
@@ -151,10 +152,11 @@ static int hello_check(const struct ix_hello *hello, ssize_t length, struct why 
 	if (length != (ssize_t)sizeof(*hello) || hello->magic != IX_ABI_MAGIC)
 		return why_set(why, -EPROTO, "this is not a hello of libixclient");
 	if (hello->version != IX_ABI_VERSION)
-		return why_set(why, -EPROTONOSUPPORT,
-		               "the program speaks ABI version %u, ixd speaks %u; build it with the libixclient of this "
-		               "ixd",
-		               hello->version, IX_ABI_VERSION);
+		return why_set(
+		    why, -EPROTONOSUPPORT,
+		    "the program speaks ABI version %u, ixd speaks %u; build it with the libixclient of this "
+		    "ixd",
+		    hello->version, IX_ABI_VERSION);
 	if (memcmp(hello->reserved, zeros, sizeof(zeros)) != 0)
 		return why_set(why, -EINVAL, "reserved bytes of the hello are not zero");
 	return 0;
@@ -167,14 +169,16 @@ static int client_admit(struct client *client, const struct ix_hello *hello, str
 	uint32_t cores = supervisor->config->fixed.cores;
 
 	if (policy == NULL)
-		return why_set(why, -EACCES,
-		               "no policy of instance %s admits user %u; add an entry to `policy' in its configuration",
-		               supervisor->instance.name, client->uid);
+		return why_set(
+		    why, -EACCES,
+		    "no policy of instance %s admits user %u; add an entry to `policy' in its configuration",
+		    supervisor->instance.name, client->uid);
 	if (clients_of_user(supervisor, client->uid, CLIENT_ADDING) >= policy->grants.clients_max)
-		return why_set(why, -EUSERS,
-		               "user %u has %u clients already, the most that its policy allows; end one or raise "
-		               "`clients'",
-		               client->uid, policy->grants.clients_max);
+		return why_set(
+		    why, -EUSERS,
+		    "user %u has %u clients already, the most that its policy allows; end one or raise "
+		    "`clients'",
+		    client->uid, policy->grants.clients_max);
 	int error = client_limits_decide(hello, &policy->grants, cores, &client->limits, why);
 	if (error)
 		return error;
@@ -228,8 +232,8 @@ static void on_client_readable(void *arg)
 	if (length < 0 && errno == EAGAIN)
 		return;
 	if (length > 0)
-		log_notice("client %u (process %u) speaks after its hello; disconnecting it", client_index(client),
-		           client->pid);
+		log_notice("client %u (process %u) speaks after its hello; disconnecting it",
+			   client_index(client), client->pid);
 	client_leave(client);
 }
 
@@ -262,7 +266,8 @@ static struct client *slot_find(struct supervisor *supervisor)
 static void on_hello_time(void *arg)
 {
 	struct supervisor *supervisor = arg;
-	uint64_t limit_ns = supervisor->config->hello_timeout_ms * NS_PER_MS, now_ns = monotonic_ns(), next_ns = 0;
+	uint64_t limit_ns = supervisor->config->hello_timeout_ms * NS_PER_MS, now_ns = monotonic_ns(),
+		 next_ns = 0;
 
 	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++) {
 		struct client *client = &supervisor->clients[i];
@@ -312,7 +317,7 @@ static void client_connect(struct supervisor *supervisor, int fd)
 	}
 	if (supervisor->hello_timer.at_ns == 0)
 		loop_timer_set(&supervisor->loop, &supervisor->hello_timer,
-		               client->since_ns + supervisor->config->hello_timeout_ms * NS_PER_MS);
+			       client->since_ns + supervisor->config->hello_timeout_ms * NS_PER_MS);
 }
 
 static void on_connect(void *arg)
@@ -395,7 +400,8 @@ void client_on_ready(struct supervisor *supervisor, uint32_t index)
 	int error = welcome_send(client);
 	peer_fds_close(client);
 	if (error) {
-		log_info("client %u (process %u) cannot be welcomed: %s", index, client->pid, strerror(-error));
+		log_info("client %u (process %u) cannot be welcomed: %s", index, client->pid,
+			 strerror(-error));
 		client_leave(client);
 		return;
 	}
@@ -418,8 +424,8 @@ void client_on_fault(struct supervisor *supervisor, uint32_t index, const char *
 
 	if (client == NULL || client->state < CLIENT_ADDING || client->state == CLIENT_LEAVING)
 		return;
-	log_notice("client %u (process %u, %s, user %u) is disconnected: %s", index, client->pid, client->comm,
-	           client->uid, reason);
+	log_notice("client %u (process %u, %s, user %u) is disconnected: %s", index, client->pid,
+		   client->comm, client->uid, reason);
 	client_leave(client);
 }
 

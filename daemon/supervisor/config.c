@@ -26,8 +26,10 @@ int config_error(struct why *why, const config_setting_t *setting, int error, co
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (config_setting_source_line(setting) == 0)
+		return why_set(why, error, "%s: %.440s", file ? file : "configuration", text);
 	return why_set(why, error, "%s:%u: %.440s", file ? file : "configuration",
-	               config_setting_source_line(setting), text);
+		       config_setting_source_line(setting), text);
 }
 
 void config_section_defaults(const struct config_section *section, void *base)
@@ -48,7 +50,7 @@ static bool is_listed(const char *const *names, const char *name)
 }
 
 static int refuse_unknown(const struct config_section *section, const config_setting_t *group,
-                          const char *const *also, struct why *why)
+			  const char *const *also, struct why *why)
 {
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
@@ -58,17 +60,19 @@ static int refuse_unknown(const struct config_section *section, const config_set
 		for (size_t k = 0; k < section->count && !is_known; k++)
 			is_known = strcmp(section->keys[k].name, name) == 0;
 		if (!is_known)
-			return config_error(why, setting, -EINVAL, "unknown key \"%s\"%s%s; ixd.conf(5) lists the keys",
-			                    name, section->name[0] ? " in " : "", section->name);
+			return config_error(why, setting, -EINVAL,
+					    "unknown key \"%s\"%s%s; ixd.conf(5) lists the keys", name,
+					    section->name[0] ? " in " : "", section->name);
 	}
 	return 0;
 }
 
 int config_section_parse(const struct config_section *section, const config_setting_t *group, void *base,
-                         const char *const *also, struct why *why)
+			 const char *const *also, struct why *why)
 {
 	if (!config_setting_is_group(group))
-		return config_error(why, group, -EINVAL, "%s must be a group, as { key = value; }", section->name);
+		return config_error(why, group, -EINVAL, "%s must be a group, as { key = value; }",
+				    section->name);
 	int error = refuse_unknown(section, group, also, why);
 	/* In the order of the table, not of the file: cores before the sizes that depend on them. */
 	for (size_t i = 0; i < section->count && !error; i++) {
@@ -86,8 +90,9 @@ static int iface_parse(const config_setting_t *element, struct config_iface *ifa
 
 	if (name == NULL) {
 		if (!config_setting_is_group(element))
-			return config_error(why, element, -EINVAL,
-			                    "an interface must be a name or a group, as { name = \"eth1\"; queues = 2; }");
+			return config_error(
+			    why, element, -EINVAL,
+			    "an interface must be a name or a group, as { name = \"eth1\"; queues = 2; }");
 		int error = config_section_parse(&config_section_iface, element, iface, NULL, why);
 		if (error)
 			return error;
@@ -97,16 +102,17 @@ static int iface_parse(const config_setting_t *element, struct config_iface *ifa
 		return config_error(why, element, -EINVAL, "an interface needs a name");
 	if (strlen(name) >= IF_NAMESIZE || strpbrk(name, "/ \t\n") || strcmp(name, ".") == 0 ||
 	    strcmp(name, "..") == 0)
-		return config_error(why, element, -EINVAL,
-		                    "interface \"%s\" is no possible name; at most %d characters without space or /",
-		                    name, IF_NAMESIZE - 1);
+		return config_error(
+		    why, element, -EINVAL,
+		    "interface \"%s\" is no possible name; at most %d characters without space or /", name,
+		    IF_NAMESIZE - 1);
 	if (name != iface->name)
 		snprintf(iface->name, sizeof(iface->name), "%s", name);
 	return 0;
 }
 
 static int ifaces_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                        struct why *why)
+			struct why *why)
 {
 	struct config *config = field;
 
@@ -117,16 +123,17 @@ static int ifaces_parse(const struct config_key *key, const config_setting_t *se
 		struct config_iface *iface = &config->ifaces[config->ifaces_count];
 
 		if (config->ifaces_count == IXD_IFACES_MAX)
-			return config_error(why, element, -E2BIG, "more than %d interfaces; start another instance",
-			                    IXD_IFACES_MAX);
+			return config_error(why, element, -E2BIG,
+					    "more than %d interfaces; start another instance",
+					    IXD_IFACES_MAX);
 		config_section_defaults(&config_section_iface, iface);
 		int error = iface_parse(element, iface, why);
 		if (error)
 			return error;
 		for (uint32_t k = 0; k < config->ifaces_count; k++)
 			if (strcmp(config->ifaces[k].name, iface->name) == 0)
-				return config_error(why, element, -EEXIST, "interface \"%s\" stands twice; remove one",
-				                    iface->name);
+				return config_error(why, element, -EEXIST,
+						    "interface \"%s\" stands twice; remove one", iface->name);
 		config->ifaces_count++;
 	}
 	return 0;
@@ -146,14 +153,15 @@ void config_iface_print(const struct config_iface *iface, FILE *out)
 	fputs(" }", out);
 }
 
-static int cpu_list_parse(const struct config_key *key, const config_setting_t *setting, struct config *config,
-                          struct why *why)
+static int cpu_list_parse(const struct config_key *key, const config_setting_t *setting,
+			  struct config *config, struct why *why)
 {
 	int count = config_setting_length(setting);
 
 	if (count < (int)key->min || count > (int)key->max)
-		return config_error(why, setting, -ERANGE, "%s lists %d CPUs; allowed are %" PRIu64 " to %" PRIu64,
-		                    key->name, count, key->min, key->max);
+		return config_error(why, setting, -ERANGE,
+				    "%s lists %d CPUs; allowed are %" PRIu64 " to %" PRIu64, key->name, count,
+				    key->min, key->max);
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
 		uint64_t cpu;
@@ -162,12 +170,13 @@ static int cpu_list_parse(const struct config_key *key, const config_setting_t *
 		if (error)
 			return error;
 		if (cpu >= 1024)
-			return config_error(why, element, -ERANGE, "CPU %" PRIu64 " is out of range; allowed are 0 to 1023",
-			                    cpu);
+			return config_error(why, element, -ERANGE,
+					    "CPU %" PRIu64 " is out of range; allowed are 0 to 1023", cpu);
 		for (int k = 0; k < i; k++)
 			if (config->fixed.cpu[k] == cpu)
-				return config_error(why, element, -EEXIST, "CPU %" PRIu64 " stands twice in %s; remove one",
-				                    cpu, key->name);
+				return config_error(why, element, -EEXIST,
+						    "CPU %" PRIu64 " stands twice in %s; remove one", cpu,
+						    key->name);
 		config->fixed.cpu[i] = (uint16_t)cpu;
 	}
 	config->fixed.cores = (uint32_t)count;
@@ -176,7 +185,7 @@ static int cpu_list_parse(const struct config_key *key, const config_setting_t *
 }
 
 static int cores_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                       struct why *why)
+		       struct why *why)
 {
 	struct config *config = field;
 	uint64_t count;
@@ -188,8 +197,8 @@ static int cores_parse(const struct config_key *key, const config_setting_t *set
 		return error;
 	if (count < key->min || count > key->max)
 		return config_error(why, setting, -ERANGE,
-		                    "%s = %" PRIu64 " is out of range; allowed are %" PRIu64 " to %" PRIu64, key->name,
-		                    count, key->min, key->max);
+				    "%s = %" PRIu64 " is out of range; allowed are %" PRIu64 " to %" PRIu64,
+				    key->name, count, key->min, key->max);
 	config->fixed.cores = (uint32_t)count;
 	return 0;
 }
@@ -222,7 +231,7 @@ const struct config_kind config_kind_cores = {cores_parse, cores_print, cores_de
 
 /* `limits` stands behind `policy` in the table, but policies start from it: config_load() reads it first. */
 static int already_parsed(const struct config_key *key, const config_setting_t *setting, void *field,
-                          struct why *why)
+			  struct why *why)
 {
 	(void)key, (void)setting, (void)field, (void)why;
 	return 0;
@@ -230,7 +239,8 @@ static int already_parsed(const struct config_key *key, const config_setting_t *
 
 const struct config_kind config_kind_limits = {.parse = already_parsed};
 
-static int tcp_parse(const struct config_key *key, const config_setting_t *setting, void *field, struct why *why)
+static int tcp_parse(const struct config_key *key, const config_setting_t *setting, void *field,
+		     struct why *why)
 {
 	(void)key;
 	return config_section_parse(&config_section_tcp, setting, field, NULL, why);
@@ -239,7 +249,7 @@ static int tcp_parse(const struct config_key *key, const config_setting_t *setti
 const struct config_kind config_kind_tcp = {.parse = tcp_parse};
 
 static int sizes_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                       struct why *why)
+		       struct why *why)
 {
 	(void)key;
 	return config_section_parse(&config_section_sizes, setting, field, NULL, why);
@@ -268,8 +278,9 @@ static int read_file(config_t *tree, const char *path, struct why *why)
 	struct stat status;
 
 	if (stat(path, &status) != 0)
-		return why_set(why, -errno, "%s: %s; write it (ixd.conf(5) has an example) or name another with -c", path,
-		               strerror(errno));
+		return why_set(why, -errno,
+			       "%s: %s; write it (ixd.conf(5) has an example) or name another with -c", path,
+			       strerror(errno));
 	if (S_ISDIR(status.st_mode))
 		return why_set(why, -EISDIR, "%s: is a directory; name a file with -c", path);
 	int error = config_numbers_check(path, why);
@@ -279,9 +290,8 @@ static int read_file(config_t *tree, const char *path, struct why *why)
 		return 0;
 	if (config_error_type(tree) == CONFIG_ERR_FILE_IO)
 		return why_set(why, -EIO, "%s: cannot be read: %s", path, strerror(errno));
-	return why_set(why, -EINVAL, "%s:%d: %s",
-	               config_error_file(tree) ? config_error_file(tree) : path, config_error_line(tree),
-	               config_error_text(tree));
+	return why_set(why, -EINVAL, "%s:%d: %s", config_error_file(tree) ? config_error_file(tree) : path,
+		       config_error_line(tree), config_error_text(tree));
 }
 
 int config_load(const char *path, struct config **config, struct why *why)

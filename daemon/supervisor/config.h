@@ -65,7 +65,7 @@ struct config {
 	uint32_t admin_gid;  /* CONFIG_NO_ID: root alone may change things */
 	uint32_t client_socket_mode, control_socket_mode;
 	uint32_t hello_timeout_ms;
-	uint32_t watchdog_ms; /* 0: off */
+	uint32_t watchdog_ms;               /* 0: off */
 	char runtime_dir[CONFIG_PATH_SIZE]; /* empty: the default of the instance */
 	char pin_dir[CONFIG_PATH_SIZE];
 };
@@ -77,7 +77,7 @@ void config_free(struct config *config);
 
 /* The canonical text of one setting: what `reconfigure` compares and shows. */
 struct config_line {
-	char path[64];   /* as "tcp.cc" or "policy.[0]" */
+	char path[64]; /* as "tcp.cc" or "policy.[0]" */
 	char *value;
 	bool is_runtime; /* may change while running */
 };
@@ -91,10 +91,10 @@ void config_lines_free(struct config_lines *lines);
 
 /* Calls on_difference for each setting that differs (old or new NULL: not there). Returns the number of
  * differences, *static_count of them in settings that cannot change at run time; negative errno. */
-typedef void (*config_on_difference)(void *arg, const char *path, const char *old_value, const char *new_value,
-                                     bool is_runtime);
-int config_diff(const struct config *old_config, const struct config *new_config, config_on_difference on_difference,
-                void *arg, unsigned *static_count);
+typedef void (*config_on_difference)(void *arg, const char *path, const char *old_value,
+				     const char *new_value, bool is_runtime);
+int config_diff(const struct config *old_config, const struct config *new_config,
+		config_on_difference on_difference, void *arg, unsigned *static_count);
 
 /* The line of a setting in the file, by its path; 0: the file does not say it. */
 unsigned config_line_of(const char *file, const char *path);
@@ -102,8 +102,9 @@ unsigned config_line_of(const char *file, const char *path);
 /* The policy that applies to a process: the first that names its user, one of its groups, or everybody.
  * NULL: none. */
 const struct config_policy *config_policy_for(const struct config *config, uint32_t uid, const uint32_t *gids,
-                                              size_t gids_count);
+					      size_t gids_count);
 /* Whether the first matching rule allows addr (16 zero bytes: any address, matched by "*" alone) and port. */
-bool policy_rules_allow(const struct policy_rule *rules, uint32_t count, const uint8_t addr[16], uint16_t port);
+bool policy_rules_allow(const struct policy_rule *rules, uint32_t count, const uint8_t addr[16],
+			uint16_t port);
 
 #endif

@@ -75,11 +75,12 @@ int config_numbers_check(const char *path, struct why *why)
 		return why_set(why, -errno, "%s: cannot be read: %s", path, strerror(errno));
 	while (!error && (c = fgetc(file)) != EOF) {
 		bool is_number = scan.place == SCAN_PLAIN && isdigit(c) && !isalnum(scan.previous) &&
-		                 scan.previous != '_' && scan.previous != '-';
+				 scan.previous != '_' && scan.previous != '-';
 		if (is_number && !scan_number(file, c))
 			error = why_set(why, -ERANGE,
-			                "%s:%u: a number beyond %d needs the suffix L, as 5000000000L, or a text as \"5G\"",
-			                path, scan.line, INT32_MAX);
+					"%s:%u: a number beyond %d needs the suffix L, as 5000000000L, or a "
+					"text as \"5G\"",
+					path, scan.line, INT32_MAX);
 		scan_step(&scan, is_number ? '0' : c);
 	}
 	fclose(file);
@@ -87,31 +88,36 @@ int config_numbers_check(const char *path, struct why *why)
 }
 
 static int at_most(struct why *why, const config_setting_t *setting, const char *small_name, uint64_t small,
-                   const char *large_name, uint64_t large)
+		   const char *large_name, uint64_t large)
 {
 	if (small <= large)
 		return 0;
 	return config_error(why, setting, -ERANGE,
-	                    "%s = %" PRIu64 " is more than %s = %" PRIu64 "; lower the first or raise the second",
-	                    small_name, small, large_name, large);
+			    "%s = %" PRIu64 " is more than %s = %" PRIu64
+			    "; lower the first or raise the second",
+			    small_name, small, large_name, large);
 }
 
 int config_grants_check(const struct config_grants *grants, uint32_t cores, const config_setting_t *setting,
-                        struct why *why)
+			struct why *why)
 {
 	int error = at_most(why, setting, "rx_bytes", grants->rx_bytes, "rx_bytes_max", grants->rx_bytes_max);
 
 	if (!error)
-		error = at_most(why, setting, "tx_bytes", grants->tx_bytes, "tx_bytes_max", grants->tx_bytes_max);
+		error =
+		    at_most(why, setting, "tx_bytes", grants->tx_bytes, "tx_bytes_max", grants->tx_bytes_max);
 	if (!error)
-		error = at_most(why, setting, "cmd_slots", grants->cmd_slots, "cmd_slots_max", grants->cmd_slots_max);
+		error = at_most(why, setting, "cmd_slots", grants->cmd_slots, "cmd_slots_max",
+				grants->cmd_slots_max);
 	if (!error)
-		error = at_most(why, setting, "evt_slots", grants->evt_slots, "evt_slots_max", grants->evt_slots_max);
+		error = at_most(why, setting, "evt_slots", grants->evt_slots, "evt_slots_max",
+				grants->evt_slots_max);
 	/* Each core borrows whole blocks of the RX arena; with fewer than two it could not turn them over. */
 	if (!error && grants->rx_bytes < 2ull * cores * IXD_RX_BLOCK_BYTES)
 		error = config_error(why, setting, -ERANGE,
-		                     "rx_bytes = %" PRIu64 " is too little for %" PRIu32 " cores; at least %" PRIu64,
-		                     grants->rx_bytes, cores, (uint64_t)2 * cores * IXD_RX_BLOCK_BYTES);
+				     "rx_bytes = %" PRIu64 " is too little for %" PRIu32
+				     " cores; at least %" PRIu64,
+				     grants->rx_bytes, cores, (uint64_t)2 * cores * IXD_RX_BLOCK_BYTES);
 	return error;
 }
 
@@ -129,19 +135,20 @@ static int sizes_check(const struct config *config, const config_setting_t *root
 
 	if (fixed->frames_per_core != 0 && fixed->frames_per_core < 2 * fixed->xsk_ring_slots)
 		return config_error(why, setting, -ERANGE,
-		                    "frames_per_core = %" PRIu32 " is less than twice ring_slots = %" PRIu32
-		                    "; raise it, or give 0 for a fitting number",
-		                    fixed->frames_per_core, fixed->xsk_ring_slots);
+				    "frames_per_core = %" PRIu32 " is less than twice ring_slots = %" PRIu32
+				    "; raise it, or give 0 for a fitting number",
+				    fixed->frames_per_core, fixed->xsk_ring_slots);
 	if (fixed->flow_groups < fixed->cores)
 		return config_error(why, setting_or_root(root, "sizes.flow_groups"), -ERANGE,
-		                    "flow_groups = %" PRIu32 " is less than the number of cores, %" PRIu32,
-		                    fixed->flow_groups, fixed->cores);
+				    "flow_groups = %" PRIu32 " is less than the number of cores, %" PRIu32,
+				    fixed->flow_groups, fixed->cores);
 	int error = at_most(why, setting_or_root(root, "tcp.syn_backlog"), "tcp.syn_backlog",
-	                    config->runtime.syn_backlog, "sizes.syn_backlog_per_core",
-	                    fixed->syn_backlog_max_per_core);
+			    config->runtime.syn_backlog, "sizes.syn_backlog_per_core",
+			    fixed->syn_backlog_max_per_core);
 	if (!error)
-		error = at_most(why, setting_or_root(root, "tcp.rx_window_initial"), "tcp.rx_window_initial",
-		                fixed->rx_window_initial_bytes, "tcp.rx_window_max", fixed->rx_window_max_bytes);
+		error =
+		    at_most(why, setting_or_root(root, "tcp.rx_window_initial"), "tcp.rx_window_initial",
+			    fixed->rx_window_initial_bytes, "tcp.rx_window_max", fixed->rx_window_max_bytes);
 	return error;
 }
 
@@ -153,7 +160,8 @@ static int queues_check(const struct config *config, const config_setting_t *roo
 		queues += config->ifaces[i].queues;
 	if (queues > IXD_QUEUES_MAX)
 		return config_error(why, setting_or_root(root, "interfaces"), -ERANGE,
-		                    "%" PRIu32 " queues over all interfaces; at most %d", queues, IXD_QUEUES_MAX);
+				    "%" PRIu32 " queues over all interfaces; at most %d", queues,
+				    IXD_QUEUES_MAX);
 	return 0;
 }
 
@@ -163,14 +171,16 @@ int config_check(const struct config *config, const config_setting_t *root, stru
 
 	if (config->ifaces_count == 0)
 		return config_error(why, setting_or_root(root, "interfaces"), -EINVAL,
-		                    "no interface is given; write interfaces = ( \"eth1\" );");
+				    "no interface is given; write interfaces = ( \"eth1\" );");
 	if (config->ephemeral_first > config->ephemeral_last || ports > IXD_EPHEMERAL_SPAN_MAX)
 		return config_error(why, setting_or_root(root, "ephemeral_first"), -ERANGE,
-		                    "ephemeral ports %" PRIu32 " to %" PRIu32 " must be 1 to %d ports in rising order",
-		                    config->ephemeral_first, config->ephemeral_last, IXD_EPHEMERAL_SPAN_MAX);
+				    "ephemeral ports %" PRIu32 " to %" PRIu32
+				    " must be 1 to %d ports in rising order",
+				    config->ephemeral_first, config->ephemeral_last, IXD_EPHEMERAL_SPAN_MAX);
 	int error = queues_check(config, root, why);
 	if (!error)
-		error = config_grants_check(&config->limits, config->fixed.cores, setting_or_root(root, "limits"), why);
+		error = config_grants_check(&config->limits, config->fixed.cores,
+					    setting_or_root(root, "limits"), why);
 	if (!error)
 		error = sizes_check(config, root, why);
 	return error;

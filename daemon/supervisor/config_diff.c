@@ -28,7 +28,7 @@ static struct config_line *line_add(struct config_lines *lines)
 typedef void (*value_print)(const void *what, const struct config_key *key, FILE *out);
 
 static int line_print(struct config_lines *lines, const char *path, bool is_runtime, value_print print,
-                      const void *what, const struct config_key *key)
+		      const void *what, const struct config_key *key)
 {
 	size_t length;
 	struct config_line *line = line_add(lines);
@@ -122,8 +122,8 @@ static const struct config_line *line_find(const struct config_lines *lines, con
 	return NULL;
 }
 
-int config_diff(const struct config *old_config, const struct config *new_config, config_on_difference on_difference,
-                void *arg, unsigned *static_count)
+int config_diff(const struct config *old_config, const struct config *new_config,
+		config_on_difference on_difference, void *arg, unsigned *static_count)
 {
 	struct config_lines old_lines, new_lines;
 	int count = 0;

@@ -20,7 +20,8 @@ struct config_key;
 
 /* How a kind of value is read and written. `field` is where the row's value lives. */
 struct config_kind {
-	int (*parse)(const struct config_key *key, const config_setting_t *setting, void *field, struct why *why);
+	int (*parse)(const struct config_key *key, const config_setting_t *setting, void *field,
+		     struct why *why);
 	/* Writes the value as the file would; NULL: the kind writes its own lines. */
 	void (*print)(const struct config_key *key, const void *field, FILE *out);
 	/* Sets the default; never fails, defaults are checked by the tests. */
@@ -33,7 +34,7 @@ struct config_key {
 	size_t off;  /* of the field in the section's struct */
 	size_t size; /* of the field */
 	uint64_t min, max;
-	uint64_t initial; /* default of numbers and choices */
+	uint64_t initial;         /* default of numbers and choices */
 	const char *initial_text; /* default of texts, users and groups */
 	const struct config_choice *choices;
 	bool is_power_of_two;
@@ -58,12 +59,12 @@ extern const struct config_kind config_kind_uint, config_kind_bool, config_kind_
     config_kind_ifaces, config_kind_policies, config_kind_limits, config_kind_tcp, config_kind_sizes;
 
 /* "FILE:LINE: " of a setting, then the message. */
-__attribute__((format(printf, 4, 5))) int config_error(struct why *why, const config_setting_t *setting, int error,
-                                                       const char *format, ...);
+__attribute__((format(printf, 4, 5))) int config_error(struct why *why, const config_setting_t *setting,
+						       int error, const char *format, ...);
 void config_section_defaults(const struct config_section *section, void *base);
 /* Reads a group's keys into base; refuses keys that are neither in the section nor in `also` (NULL-ended). */
 int config_section_parse(const struct config_section *section, const config_setting_t *group, void *base,
-                         const char *const *also, struct why *why);
+			 const char *const *also, struct why *why);
 /* One unsigned number: an integer or a text with suffix K, M or G. */
 int config_uint_get(const config_setting_t *setting, uint64_t *value, struct why *why);
 /* A user or group by name or number. *gid, when not NULL, becomes the user's group. */
@@ -79,6 +80,6 @@ int config_numbers_check(const char *path, struct why *why);
 /* Checks of several keys together. */
 int config_check(const struct config *config, const config_setting_t *root, struct why *why);
 int config_grants_check(const struct config_grants *grants, uint32_t cores, const config_setting_t *setting,
-                        struct why *why);
+			struct why *why);
 
 #endif

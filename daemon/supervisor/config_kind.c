@@ -34,9 +34,11 @@ static uint64_t fetch(const struct config_key *key, const void *field)
 static const char *type_name(const config_setting_t *setting)
 {
 	static const char *const names[] = {
-	    [CONFIG_TYPE_NONE] = "nothing",    [CONFIG_TYPE_GROUP] = "a group", [CONFIG_TYPE_INT] = "a number",
-	    [CONFIG_TYPE_INT64] = "a number",  [CONFIG_TYPE_FLOAT] = "a fraction", [CONFIG_TYPE_STRING] = "a text",
-	    [CONFIG_TYPE_BOOL] = "true or false", [CONFIG_TYPE_ARRAY] = "an array", [CONFIG_TYPE_LIST] = "a list"};
+	    [CONFIG_TYPE_NONE] = "nothing",       [CONFIG_TYPE_GROUP] = "a group",
+	    [CONFIG_TYPE_INT] = "a number",       [CONFIG_TYPE_INT64] = "a number",
+	    [CONFIG_TYPE_FLOAT] = "a fraction",   [CONFIG_TYPE_STRING] = "a text",
+	    [CONFIG_TYPE_BOOL] = "true or false", [CONFIG_TYPE_ARRAY] = "an array",
+	    [CONFIG_TYPE_LIST] = "a list"};
 
 	return names[config_setting_type(setting)];
 }
@@ -51,7 +53,7 @@ static const char *setting_label(const config_setting_t *setting)
 static int wrong_type(struct why *why, const config_setting_t *setting, const char *wanted)
 {
 	return config_error(why, setting, -EINVAL, "%s must be %s, not %s", setting_label(setting), wanted,
-	                    type_name(setting));
+			    type_name(setting));
 }
 
 static int suffix_shift(const char *suffix)
@@ -73,7 +75,7 @@ int config_uint_get(const config_setting_t *setting, uint64_t *value, struct why
 
 		if (number < 0)
 			return config_error(why, setting, -ERANGE, "%s = %lld must not be negative",
-			                    setting_label(setting), number);
+					    setting_label(setting), number);
 		*value = (uint64_t)number;
 		return 0;
 	}
@@ -86,14 +88,14 @@ int config_uint_get(const config_setting_t *setting, uint64_t *value, struct why
 	int shift = suffix_shift(end);
 	if (text[0] < '0' || text[0] > '9' || errno != 0 || shift < 0 || number > UINT64_MAX >> shift)
 		return config_error(why, setting, -EINVAL,
-		                    "%s = \"%s\" is no number; digits, then K, M, G or nothing",
-		                    setting_label(setting), text);
+				    "%s = \"%s\" is no number; digits, then K, M, G or nothing",
+				    setting_label(setting), text);
 	*value = number << shift;
 	return 0;
 }
 
 static int uint_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	uint64_t value;
 	int error = config_uint_get(setting, &value, why);
@@ -102,11 +104,11 @@ static int uint_parse(const struct config_key *key, const config_setting_t *sett
 		return error;
 	if (value < key->min || value > key->max)
 		return config_error(why, setting, -ERANGE,
-		                    "%s = %" PRIu64 " is out of range; allowed are %" PRIu64 " to %" PRIu64,
-		                    key->name, value, key->min, key->max);
+				    "%s = %" PRIu64 " is out of range; allowed are %" PRIu64 " to %" PRIu64,
+				    key->name, value, key->min, key->max);
 	if (key->is_power_of_two && (value & (value - 1)) != 0)
-		return config_error(why, setting, -ERANGE, "%s = %" PRIu64 " must be a power of two", key->name,
-		                    value);
+		return config_error(why, setting, -ERANGE, "%s = %" PRIu64 " must be a power of two",
+				    key->name, value);
 	store(key, field, value);
 	return 0;
 }
@@ -124,7 +126,7 @@ static void number_default(const struct config_key *key, void *field)
 const struct config_kind config_kind_uint = {uint_parse, uint_print, number_default};
 
 static int bool_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
 		return wrong_type(why, setting, "true or false");
@@ -140,7 +142,7 @@ static void bool_print(const struct config_key *key, const void *field, FILE *ou
 const struct config_kind config_kind_bool = {bool_parse, bool_print, number_default};
 
 static int choice_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                        struct why *why)
+			struct why *why)
 {
 	char known[128] = "";
 
@@ -155,8 +157,8 @@ static int choice_parse(const struct config_key *key, const config_setting_t *se
 		size_t used = strlen(known);
 		snprintf(known + used, sizeof(known) - used, "%s\"%s\"", used ? ", " : "", choice->name);
 	}
-	return config_error(why, setting, -EINVAL, "%s = \"%s\" is not known; allowed are %s", key->name, text,
-	                    known);
+	return config_error(why, setting, -EINVAL, "%s = \"%s\" is not known; allowed are %s", key->name,
+			    text, known);
 }
 
 static void choice_print(const struct config_key *key, const void *field, FILE *out)
@@ -169,14 +171,14 @@ static void choice_print(const struct config_key *key, const void *field, FILE *
 const struct config_kind config_kind_choice = {choice_parse, choice_print, number_default};
 
 static int text_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	if (config_setting_type(setting) != CONFIG_TYPE_STRING)
 		return wrong_type(why, setting, "a text");
 	const char *text = config_setting_get_string(setting);
 	if (text[0] == '\0' || strlen(text) >= key->size)
-		return config_error(why, setting, -ERANGE, "%s = \"%s\" must have 1 to %zu characters", key->name,
-		                    text, key->size - 1);
+		return config_error(why, setting, -ERANGE, "%s = \"%s\" must have 1 to %zu characters",
+				    key->name, text, key->size - 1);
 	memset(field, 0, key->size);
 	memcpy(field, text, strlen(text));
 	return 0;
@@ -197,24 +199,25 @@ static void text_default(const struct config_key *key, void *field)
 const struct config_kind config_kind_text = {text_parse, text_print, text_default};
 
 static int path_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	int error = text_parse(key, setting, field, why);
 
 	if (!error && ((const char *)field)[0] != '/')
 		return config_error(why, setting, -EINVAL, "%s = \"%s\" must be an absolute path", key->name,
-		                    (const char *)field);
+				    (const char *)field);
 	/* Room for the longest name of a socket in it. */
 	if (!error && strlen(field) + sizeof("/control.sock") > CONFIG_PATH_SIZE)
 		return config_error(why, setting, -ERANGE, "%s = \"%s\" is too long; at most %zu characters",
-		                    key->name, (const char *)field, CONFIG_PATH_SIZE - sizeof("/control.sock"));
+				    key->name, (const char *)field,
+				    CONFIG_PATH_SIZE - sizeof("/control.sock"));
 	return error;
 }
 
 const struct config_kind config_kind_path = {path_parse, text_print, text_default};
 
 static int mode_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	if (config_setting_type(setting) != CONFIG_TYPE_STRING)
 		return wrong_type(why, setting, "a text with octal digits, as \"0660\"");
@@ -222,7 +225,8 @@ static int mode_parse(const struct config_key *key, const config_setting_t *sett
 	size_t digits = strspn(text, "01234567");
 	if (digits == 0 || digits > 4 || text[digits] != '\0' || strtoul(text, NULL, 8) > 0777)
 		return config_error(why, setting, -EINVAL,
-		                    "%s = \"%s\" is no mode; allowed are octal \"0\" to \"0777\"", key->name, text);
+				    "%s = \"%s\" is no mode; allowed are octal \"0\" to \"0777\"", key->name,
+				    text);
 	store(key, field, strtoul(text, NULL, 8));
 	return 0;
 }
@@ -244,7 +248,7 @@ static int id_number(const config_setting_t *setting, uint32_t *id, struct why *
 		return error;
 	if (value >= UINT32_MAX)
 		return config_error(why, setting, -ERANGE, "%s = %" PRIu64 " is no id; the largest is %u",
-		                    setting_label(setting), value, UINT32_MAX - 1);
+				    setting_label(setting), value, UINT32_MAX - 1);
 	*id = (uint32_t)value;
 	return 0;
 }
@@ -269,9 +273,10 @@ int config_user_get(const config_setting_t *setting, uint32_t *uid, uint32_t *gi
 	}
 	const struct passwd *account = getpwnam(config_setting_get_string(setting));
 	if (account == NULL)
-		return config_error(why, setting, -ENOENT,
-		                    "%s = \"%s\": no such user; add it, or give a numeric id, which needs no account",
-		                    setting_label(setting), config_setting_get_string(setting));
+		return config_error(
+		    why, setting, -ENOENT,
+		    "%s = \"%s\": no such user; add it, or give a numeric id, which needs no account",
+		    setting_label(setting), config_setting_get_string(setting));
 	*uid = account->pw_uid;
 	if (gid != NULL)
 		*gid = account->pw_gid;
@@ -284,23 +289,24 @@ int config_group_get(const config_setting_t *setting, uint32_t *gid, struct why 
 		return id_number(setting, gid, why);
 	const struct group *group = getgrnam(config_setting_get_string(setting));
 	if (group == NULL)
-		return config_error(why, setting, -ENOENT,
-		                    "%s = \"%s\": no such group; add it, or give a numeric id, which needs no account",
-		                    setting_label(setting), config_setting_get_string(setting));
+		return config_error(
+		    why, setting, -ENOENT,
+		    "%s = \"%s\": no such group; add it, or give a numeric id, which needs no account",
+		    setting_label(setting), config_setting_get_string(setting));
 	*gid = group->gr_gid;
 	return 0;
 }
 
 /* The field is a uid; its gid follows it in struct config. */
 static int user_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                      struct why *why)
+		      struct why *why)
 {
 	uint32_t *ids = field;
 	int error = config_user_get(setting, &ids[0], &ids[1], why);
 
 	if (!error && ids[0] == 0)
-		return config_error(why, setting, -EINVAL, "%s must not be root: the process is to have no rights",
-		                    key->name);
+		return config_error(why, setting, -EINVAL,
+				    "%s must not be root: the process is to have no rights", key->name);
 	return error;
 }
 
@@ -314,13 +320,13 @@ static void user_default(const struct config_key *key, void *field)
 	ids[1] = account ? account->pw_gid : (uint32_t)key->initial;
 }
 _Static_assert(offsetof(struct config, dataplane_gid) == offsetof(struct config, dataplane_uid) + 4 &&
-                   offsetof(struct config, control_gid) == offsetof(struct config, control_uid) + 4,
-               "a user's group follows it");
+		   offsetof(struct config, control_gid) == offsetof(struct config, control_uid) + 4,
+	       "a user's group follows it");
 
 const struct config_kind config_kind_user = {user_parse, uint_print, user_default};
 
 static int group_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                       struct why *why)
+		       struct why *why)
 {
 	(void)key;
 	return config_group_get(setting, field, why);

@@ -78,15 +78,18 @@ int config_rule_parse(const char *text, struct policy_rule *rule, struct why *wh
 	}
 	if (colon == NULL)
 		return why_set(why, -EINVAL,
-		               "rule \"%s\" must be ADDRESS:PORT, as \"*:80\" or \"10.0.0.0/8:8000-8080\"", text);
+			       "rule \"%s\" must be ADDRESS:PORT, as \"*:80\" or \"10.0.0.0/8:8000-8080\"",
+			       text);
 	*colon = '\0';
 	if (ports_parse(colon + 1, rule) != 0)
-		return why_set(why, -EINVAL, "rule \"%s\": the port must be *, 1 to 65535, or FIRST-LAST", text);
+		return why_set(why, -EINVAL, "rule \"%s\": the port must be *, 1 to 65535, or FIRST-LAST",
+			       text);
 	if (address_parse(copy, rule) != 0)
-		return why_set(why, -EINVAL,
-		               "rule \"%s\": the address must be *, an IPv4 address, or a network as 10.0.0.0/8 "
-		               "without bits behind its length",
-		               text);
+		return why_set(
+		    why, -EINVAL,
+		    "rule \"%s\": the address must be *, an IPv4 address, or a network as 10.0.0.0/8 "
+		    "without bits behind its length",
+		    text);
 	return 0;
 }
 
@@ -107,7 +110,8 @@ void config_rule_print(const struct policy_rule *rule, FILE *out)
 		fprintf(out, ":%d-%d", rule->port_first, rule->port_last);
 }
 
-static int rules_parse(const config_setting_t *list, struct policy_rule *rules, uint32_t *count, struct why *why)
+static int rules_parse(const config_setting_t *list, struct policy_rule *rules, uint32_t *count,
+		       struct why *why)
 {
 	const char *name = config_setting_name(list);
 
@@ -118,10 +122,11 @@ static int rules_parse(const config_setting_t *list, struct policy_rule *rules, 
 		const char *text = config_setting_get_string(element);
 
 		if (text == NULL)
-			return config_error(why, element, -EINVAL, "a rule of %s must be a text, as \"*:80\"", name);
+			return config_error(why, element, -EINVAL, "a rule of %s must be a text, as \"*:80\"",
+					    name);
 		if (*count == IXD_RULES_MAX)
-			return config_error(why, element, -E2BIG, "%s has more than %d rules; join some", name,
-			                    IXD_RULES_MAX);
+			return config_error(why, element, -E2BIG, "%s has more than %d rules; join some",
+					    name, IXD_RULES_MAX);
 		int error = config_rule_parse(text, &rules[*count], why);
 		if (error) {
 			struct why plain = *why;
@@ -130,7 +135,7 @@ static int rules_parse(const config_setting_t *list, struct policy_rule *rules, 
 		for (uint32_t k = 0; k < *count; k++)
 			if (memcmp(&rules[k], &rules[*count], sizeof(rules[k])) == 0)
 				return config_error(why, element, -EEXIST,
-				                    "rule \"%s\" stands twice in %s; remove one", text, name);
+						    "rule \"%s\" stands twice in %s; remove one", text, name);
 		(*count)++;
 	}
 	return 0;
@@ -142,8 +147,9 @@ static int subject_parse(const config_setting_t *group, struct config_policy *po
 	const config_setting_t *unix_group = config_setting_get_member(group, "group");
 
 	if ((user == NULL) == (unix_group == NULL))
-		return config_error(why, group, -EINVAL,
-		                    "a policy entry needs either user or group; user = \"*\" means everybody");
+		return config_error(
+		    why, group, -EINVAL,
+		    "a policy entry needs either user or group; user = \"*\" means everybody");
 	const char *text = config_setting_get_string(user ? user : unix_group);
 	if (text != NULL && strcmp(text, "*") == 0) {
 		policy->subject = POLICY_EVERYBODY;
@@ -151,7 +157,7 @@ static int subject_parse(const config_setting_t *group, struct config_policy *po
 	}
 	policy->subject = user ? POLICY_USER : POLICY_GROUP;
 	return user ? config_user_get(user, &policy->id, NULL, why)
-	            : config_group_get(unix_group, &policy->id, why);
+		    : config_group_get(unix_group, &policy->id, why);
 }
 
 static int policy_parse(const config_setting_t *group, struct config_policy *policy, struct why *why)
@@ -160,8 +166,9 @@ static int policy_parse(const config_setting_t *group, struct config_policy *pol
 	const config_setting_t *rules;
 
 	if (!config_setting_is_group(group))
-		return config_error(why, group, -EINVAL,
-		                    "a policy entry must be a group, as { user = \"*\"; listen = ( \"*:80\" ); }");
+		return config_error(
+		    why, group, -EINVAL,
+		    "a policy entry must be a group, as { user = \"*\"; listen = ( \"*:80\" ); }");
 	int error = config_section_parse(&config_section_limits, group, &policy->grants, also, why);
 	if (!error)
 		error = subject_parse(group, policy, why);
@@ -174,17 +181,18 @@ static int policy_parse(const config_setting_t *group, struct config_policy *pol
 
 /* `limits` has been parsed before, wherever it stands in the file: see config.c. */
 static int policies_parse(const struct config_key *key, const config_setting_t *setting, void *field,
-                          struct why *why)
+			  struct why *why)
 {
 	struct config *config = field;
 
 	if (!config_setting_is_list(setting))
-		return config_error(why, setting, -EINVAL, "%s must be a list of groups, as ( { user = \"*\"; } )",
-		                    key->name);
+		return config_error(why, setting, -EINVAL,
+				    "%s must be a list of groups, as ( { user = \"*\"; } )", key->name);
 	for (int i = 0; i < config_setting_length(setting); i++) {
 		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
 		if (config->policies_count == CONFIG_POLICIES_MAX)
-			return config_error(why, element, -E2BIG, "more than %d policy entries", CONFIG_POLICIES_MAX);
+			return config_error(why, element, -E2BIG, "more than %d policy entries",
+					    CONFIG_POLICIES_MAX);
 		struct config_policy *policy = &config->policies[config->policies_count];
 		policy->grants = config->limits;
 		int error = policy_parse(element, policy, why);
@@ -193,10 +201,12 @@ static int policies_parse(const struct config_key *key, const config_setting_t *
 		if (error)
 			return error;
 		for (uint32_t k = 0; k < config->policies_count; k++)
-			if (config->policies[k].subject == policy->subject && config->policies[k].id == policy->id)
-				return config_error(why, element, -EEXIST,
-				                    "a policy entry for the same user or group stands before; the "
-				                    "first decides, join the two");
+			if (config->policies[k].subject == policy->subject &&
+			    config->policies[k].id == policy->id)
+				return config_error(
+				    why, element, -EEXIST,
+				    "a policy entry for the same user or group stands before; the "
+				    "first decides, join the two");
 		config->policies_count++;
 	}
 	return 0;
@@ -220,7 +230,8 @@ void config_policy_print(const struct config_policy *policy, FILE *out)
 	if (policy->subject == POLICY_EVERYBODY)
 		fputs("{ user = \"*\";", out);
 	else
-		fprintf(out, "{ %s = %" PRIu32 ";", policy->subject == POLICY_USER ? "user" : "group", policy->id);
+		fprintf(out, "{ %s = %" PRIu32 ";", policy->subject == POLICY_USER ? "user" : "group",
+			policy->id);
 	rules_print("listen", policy->listen, policy->listen_count, out);
 	rules_print("connect", policy->connect, policy->connect_count, out);
 	for (size_t i = 0; i < config_section_limits.count; i++) {
@@ -233,12 +244,13 @@ void config_policy_print(const struct config_policy *policy, FILE *out)
 }
 
 const struct config_policy *config_policy_for(const struct config *config, uint32_t uid, const uint32_t *gids,
-                                              size_t gids_count)
+					      size_t gids_count)
 {
 	for (uint32_t i = 0; i < config->policies_count; i++) {
 		const struct config_policy *policy = &config->policies[i];
 
-		if (policy->subject == POLICY_EVERYBODY || (policy->subject == POLICY_USER && policy->id == uid))
+		if (policy->subject == POLICY_EVERYBODY ||
+		    (policy->subject == POLICY_USER && policy->id == uid))
 			return policy;
 		for (size_t k = 0; policy->subject == POLICY_GROUP && k < gids_count; k++)
 			if (policy->id == gids[k])
@@ -256,7 +268,8 @@ static bool prefix_matches(const uint8_t *addr, const uint8_t *prefix, unsigned 
 	return bits == 0 || ((addr[bytes] ^ prefix[bytes]) >> (8 - bits)) == 0;
 }
 
-bool policy_rules_allow(const struct policy_rule *rules, uint32_t count, const uint8_t addr[16], uint16_t port)
+bool policy_rules_allow(const struct policy_rule *rules, uint32_t count, const uint8_t addr[16],
+			uint16_t port)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (port >= rules[i].port_first && port <= rules[i].port_last &&

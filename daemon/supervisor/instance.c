@@ -25,22 +25,23 @@ int instance_name_check(const char *name, struct why *why)
 		is_good = isalnum((unsigned char)name[i]) || strchr("-_.", name[i]) != NULL;
 	if (is_good)
 		return 0;
-	return why_set(why, -EINVAL,
-	               "instance name \"%.64s\" must be 1 to %d letters, digits, '-', '_' or '.', the first no '.'", name,
-	               IXD_NAME_SIZE - 1);
+	return why_set(
+	    why, -EINVAL,
+	    "instance name \"%.64s\" must be 1 to %d letters, digits, '-', '_' or '.', the first no '.'",
+	    name, IXD_NAME_SIZE - 1);
 }
 
 static int path_make(char path[CONFIG_PATH_SIZE], const char *given, const char *base, const char *name,
-                     struct why *why)
+		     struct why *why)
 {
 	int length = given[0] ? snprintf(path, CONFIG_PATH_SIZE, "%s", given)
-	                      : snprintf(path, CONFIG_PATH_SIZE, "%s/%s", base, name);
+			      : snprintf(path, CONFIG_PATH_SIZE, "%s/%s", base, name);
 
 	if (length < 0 || (size_t)length + sizeof("/control.sock") > CONFIG_PATH_SIZE)
 		return why_set(why, -ENAMETOOLONG,
-		               "directory \"%s\" of instance \"%s\" is too long; at most %zu characters, see "
-		               "runtime_dir and pin_dir in ixd.conf(5)",
-		               given[0] ? given : base, name, CONFIG_PATH_SIZE - sizeof("/control.sock"));
+			       "directory \"%s\" of instance \"%s\" is too long; at most %zu characters, see "
+			       "runtime_dir and pin_dir in ixd.conf(5)",
+			       given[0] ? given : base, name, CONFIG_PATH_SIZE - sizeof("/control.sock"));
 	return 0;
 }
 
@@ -59,9 +60,10 @@ int instance_init(struct instance *instance, const char *name, const struct conf
 		error = path_make(instance->runtime_dir, config->runtime_dir, instance->base_dir, name, why);
 	if (!error)
 		error = path_make(instance->pin_dir, config->pin_dir, "/sys/fs/bpf/ixd", name, why);
-	snprintf(instance->client_socket, sizeof(instance->client_socket), "%s/client.sock", instance->runtime_dir);
+	snprintf(instance->client_socket, sizeof(instance->client_socket), "%s/client.sock",
+		 instance->runtime_dir);
 	snprintf(instance->control_socket, sizeof(instance->control_socket), "%s/control.sock",
-	         instance->runtime_dir);
+		 instance->runtime_dir);
 	return error;
 }
 
@@ -124,14 +126,15 @@ int instance_lock(struct instance *instance, struct why *why)
 
 	if (error)
 		return why_set(why, error, "runtime directory %s: cannot be made: %s; is ixd run as root?",
-		               instance->runtime_dir, strerror(-error));
+			       instance->runtime_dir, strerror(-error));
 	snprintf(path, sizeof(path), "%s/lock", instance->runtime_dir);
 	int fd = lock_file_open(path);
 	if (fd == -EBUSY)
-		return why_set(why, fd,
-		               "instance \"%s\" runs already, as process %ld; stop it, or give this one another name "
-		               "with -i",
-		               instance->name, lock_holder(path));
+		return why_set(
+		    why, fd,
+		    "instance \"%s\" runs already, as process %ld; stop it, or give this one another name "
+		    "with -i",
+		    instance->name, lock_holder(path));
 	if (fd < 0)
 		return why_set(why, fd, "lock %s: %s; is ixd run as root?", path, strerror(-fd));
 	instance->lock_fd = fd;
@@ -159,8 +162,8 @@ int instance_socket_open(const char *path, int type, uint32_t mode, uint32_t gid
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	if (strlen(path) >= sizeof(addr.sun_path))
-		return why_set(why, -ENAMETOOLONG, "socket %s: the path is too long; at most %zu characters", path,
-		               sizeof(addr.sun_path) - 1);
+		return why_set(why, -ENAMETOOLONG, "socket %s: the path is too long; at most %zu characters",
+			       path, sizeof(addr.sun_path) - 1);
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

@@ -35,7 +35,8 @@ void instance_unlock(struct instance *instance);
  * the descriptor. Safe against an owner that removes the file meanwhile. */
 int lock_file_open(const char *path);
 /* A listening socket; an old file at path is removed first (its owner, if any, holds no lock). type is
- * SOCK_STREAM or SOCK_SEQPACKET; gid CONFIG_NO_ID leaves the group. The descriptor, non-blocking, or negative. */
+ * SOCK_STREAM or SOCK_SEQPACKET; gid CONFIG_NO_ID leaves the group. The descriptor, non-blocking, or
+ * negative. */
 int instance_socket_open(const char *path, int type, uint32_t mode, uint32_t gid, struct why *why);
 
 #endif

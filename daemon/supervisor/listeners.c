@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who listens where. A listen is decided here: policy, address, limits; a kernel socket holds the port; then the
- * cores install it; the owned map is written last, so that no packet is steered to a core that would refuse
- * it. At the end the port stays owned until its connections are over: the kernel would reset them.
+ * Who listens where. A listen is decided here: policy, address, limits; a kernel socket holds the port; then
+ * the cores install it; the owned map is written last, so that no packet is steered to a core that would
+ * refuse it. At the end the port stays owned until its connections are over: the kernel would reset them.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -46,9 +46,9 @@ static struct listener *listener_find(struct supervisor *supervisor, const uint8
 	return NULL;
 }
 
-/* A kernel socket that is bound and never listens: bind() refuses where the kernel uses the port, and while it
- * is open the kernel gives the port to nobody. Without SO_REUSEADDR: connections of the kernel's own that still
- * live on this port would be steered away from it. */
+/* A kernel socket that is bound and never listens: bind() refuses where the kernel uses the port, and while
+ * it is open the kernel gives the port to nobody. Without SO_REUSEADDR: connections of the kernel's own that
+ * still live on this port would be steered away from it. */
 static int port_hold(const uint8_t addr[16], uint16_t port)
 {
 	struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -89,7 +89,7 @@ static bool has_connections(const struct supervisor *supervisor, uint32_t index)
 	for (uint32_t core = 0; core < fixed->cores; core++) {
 		const struct conn_record *records =
 		    (const struct conn_record *)(const void *)(state + supervisor->layout.core_off[core] +
-		                                               supervisor->layout.conn_off);
+							       supervisor->layout.conn_off);
 		/* The second half are those that the engine has forgotten already. */
 		for (uint32_t i = 0; i < fixed->conns_per_core; i++)
 			if (__atomic_load_n(&records[i].phase, __ATOMIC_RELAXED) != CONN_FREE &&
@@ -126,7 +126,8 @@ static void listener_drain(struct supervisor *supervisor, struct listener *liste
 		loop_timer_set(&supervisor->loop, &supervisor->drain_timer, monotonic_ns() + DRAIN_LOOK_NS);
 }
 
-static void tell_done(struct supervisor *supervisor, const struct msg_listen *ask, uint32_t listener, int outcome)
+static void tell_done(struct supervisor *supervisor, const struct msg_listen *ask, uint32_t listener,
+		      int outcome)
 {
 	struct msg m = {.type = MSG_DP_LISTEN_DONE, .listen = *ask};
 
@@ -177,7 +178,8 @@ static void member_remove(struct supervisor *supervisor, struct listener *listen
 }
 
 /* Whether the request may be granted, before anything is made for it. */
-static int ask_check(const struct supervisor *supervisor, const struct client *client, const struct msg_listen *ask)
+static int ask_check(const struct supervisor *supervisor, const struct client *client,
+		     const struct msg_listen *ask)
 {
 	const struct config_policy *policy = client_policy(supervisor, client);
 	const uint8_t *addr = is_any(ask->addr) ? any_addr : ask->addr;
@@ -191,14 +193,14 @@ static int ask_check(const struct supervisor *supervisor, const struct client *c
 		return -EMFILE;
 	if (ask->port >= fixed->ephemeral_base && ask->port - fixed->ephemeral_base < fixed->ephemeral_span)
 		return -EADDRINUSE; /* outgoing connections use these */
-	if (!is_any(addr) && (memcmp(addr, v4_prefix, 12) != 0 ||
-	                      !mirror_addr_is_local(supervisor->mirror.area, addr)))
+	if (!is_any(addr) &&
+	    (memcmp(addr, v4_prefix, 12) != 0 || !mirror_addr_is_local(supervisor->mirror.area, addr)))
 		return -EADDRNOTAVAIL;
 	return 0;
 }
 
 static int listener_new(struct supervisor *supervisor, const struct client *client, const uint8_t addr[16],
-                        uint16_t port, struct listener **made)
+			uint16_t port, struct listener **made)
 {
 	struct listener *listener = NULL;
 
@@ -222,14 +224,15 @@ static int listener_new(struct supervisor *supervisor, const struct client *clie
 
 /* Finds or makes the listener and adds the client as one that has asked. */
 static int listener_join(struct supervisor *supervisor, uint32_t client_index, const struct msg_listen *ask,
-                         struct listener **joined)
+			 struct listener **joined)
 {
 	const uint8_t *addr = is_any(ask->addr) ? any_addr : ask->addr;
 	struct client *client = &supervisor->clients[client_index];
 	struct listener *listener = listener_find(supervisor, addr, ask->port);
 
 	/* Only processes of one user share; each once. */
-	if (listener != NULL && (listener->uid != client->uid || listener->member[client_index] != MEMBER_NONE))
+	if (listener != NULL &&
+	    (listener->uid != client->uid || listener->member[client_index] != MEMBER_NONE))
 		return -EADDRINUSE;
 	struct msg_listen *kept = malloc(sizeof(*kept));
 	int error = kept ? 0 : -ENOMEM;
@@ -257,9 +260,9 @@ static void report_refusal(const struct client *client, const struct msg_listen 
 	char text[INET_ADDRSTRLEN];
 
 	memcpy(shown.addr, ask->addr, 16);
-	log_info("client of process %u (%s, user %u) may not listen on %s:%u: %s%s", client->pid, client->comm,
-	         client->uid, addr_text(&shown, text), ask->port, strerror(-error),
-	         error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
+	log_info("client of process %u (%s, user %u) may not listen on %s:%u: %s%s", client->pid,
+		 client->comm, client->uid, addr_text(&shown, text), ask->port, strerror(-error),
+		 error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
 }
 
 void listener_on_ask(struct supervisor *supervisor, const struct msg_listen *ask)
@@ -302,7 +305,7 @@ void listener_on_ready(struct supervisor *supervisor, const struct msg_listen *r
 	int error = ready->outcome < 0 ? ready->outcome : 0;
 	if (!error && !listener->is_owned) {
 		error = bpf_set_owned_add(supervisor->bpf, listener->addr, listener->port, listener->vlan,
-		                          ready->listener);
+					  ready->listener);
 		listener->is_owned = error == 0;
 	}
 	if (error) {

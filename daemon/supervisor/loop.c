@@ -16,7 +16,7 @@
 
 struct loop_watch {
 	int fd;
-	bool is_armed;   /* io_uring holds a reference */
+	bool is_armed; /* io_uring holds a reference */
 	bool is_removed;
 	void (*on_readable)(void *arg);
 	void *arg;
@@ -88,8 +88,8 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch)
 		/* Its handler is running: loop_turn() frees it. */
 		return;
 	}
-	/* Freed when the poll's own completion, cancelled or not, has come. The descriptor is about to be closed:
-	 * the request must reach the kernel before. */
+	/* Freed when the poll's own completion, cancelled or not, has come. The descriptor is about to be
+	 * closed: the request must reach the kernel before. */
 	struct io_uring_sqe *entry = entry_get(loop);
 	if (entry != NULL) {
 		io_uring_prep_poll_remove(entry, (uint64_t)(uintptr_t)watch);
@@ -148,7 +148,7 @@ int loop_turn(struct loop *loop, uint64_t timeout_ns)
 	if (wait_ns > timeout_ns)
 		wait_ns = timeout_ns;
 	struct __kernel_timespec wait = {.tv_sec = (long long)(wait_ns / NS_PER_S),
-	                                 .tv_nsec = (long long)(wait_ns % NS_PER_S)};
+					 .tv_nsec = (long long)(wait_ns % NS_PER_S)};
 	int result = io_uring_submit_and_wait_timeout(&loop->ring, &completion, 1, &wait, NULL);
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN)
 		return result;

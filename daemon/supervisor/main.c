@@ -21,15 +21,15 @@
 
 /* Too large for the stack, and there is one. */
 static struct supervisor the_supervisor = {.state = {.fd = -1, .readonly_fd = -1},
-                                           .keys = {.fd = -1, .readonly_fd = -1},
-                                           .stats = {.fd = -1, .readonly_fd = -1},
-                                           .mirror = {.fd = -1, .readonly_fd = -1},
-                                           .view = {.fd = -1, .readonly_fd = -1},
-                                           .umem = {.fd = -1},
-                                           .instance = {.lock_fd = -1},
-                                           .client_listener_fd = -1,
-                                           .control_listener_fd = -1,
-                                           .signal_fd = -1};
+					   .keys = {.fd = -1, .readonly_fd = -1},
+					   .stats = {.fd = -1, .readonly_fd = -1},
+					   .mirror = {.fd = -1, .readonly_fd = -1},
+					   .view = {.fd = -1, .readonly_fd = -1},
+					   .umem = {.fd = -1},
+					   .instance = {.lock_fd = -1},
+					   .client_listener_fd = -1,
+					   .control_listener_fd = -1,
+					   .signal_fd = -1};
 
 struct options {
 	const char *config_path;
@@ -59,11 +59,12 @@ static void usage(FILE *out)
 	      out);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		char left[64];
-		snprintf(left, sizeof(left), "-%c, --%s%s", option_rows[i].option.val, option_rows[i].option.name,
-		         option_rows[i].argument);
+		snprintf(left, sizeof(left), "-%c, --%s%s", option_rows[i].option.val,
+			 option_rows[i].option.name, option_rows[i].argument);
 		fprintf(out, "  %-24s %s\n", left, option_rows[i].doc);
 	}
-	fputs("\nThe configuration of instance NAME is " IXD_SYSCONFDIR "/ixd/NAME.conf, see ixd.conf(5).\n", out);
+	fputs("\nThe configuration of instance NAME is " IXD_SYSCONFDIR "/ixd/NAME.conf, see ixd.conf(5).\n",
+	      out);
 }
 
 static void options_parse(int argc, char **argv, struct options *options)
@@ -121,9 +122,10 @@ static void sockets_from_systemd(struct supervisor *supervisor)
 		else if (strcmp(names[i], "control") == 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
 			supervisor->control_listener_fd = fd;
 		else {
-			log_warning("socket \"%s\" from systemd is neither client (SOCK_SEQPACKET) nor control "
-			            "(SOCK_STREAM); closing it",
-			            names[i]);
+			log_warning(
+			    "socket \"%s\" from systemd is neither client (SOCK_SEQPACKET) nor control "
+			    "(SOCK_STREAM); closing it",
+			    names[i]);
 			close(fd);
 		}
 		free(names[i]);
@@ -139,15 +141,15 @@ static int sockets_open(struct supervisor *supervisor, struct why *why)
 	if (supervisor->client_listener_fd < 0) {
 		supervisor->client_listener_fd =
 		    instance_socket_open(supervisor->instance.client_socket, SOCK_SEQPACKET,
-		                         config->client_socket_mode, CONFIG_NO_ID, why);
+					 config->client_socket_mode, CONFIG_NO_ID, why);
 		if (supervisor->client_listener_fd < 0)
 			return supervisor->client_listener_fd;
 		supervisor->is_client_socket_ours = true;
 	}
 	if (supervisor->control_listener_fd < 0) {
 		supervisor->control_listener_fd =
-		    instance_socket_open(supervisor->instance.control_socket, SOCK_STREAM, config->control_socket_mode,
-		                         config->socket_gid, why);
+		    instance_socket_open(supervisor->instance.control_socket, SOCK_STREAM,
+					 config->control_socket_mode, config->socket_gid, why);
 		if (supervisor->control_listener_fd < 0)
 			return supervisor->control_listener_fd;
 		supervisor->is_control_socket_ours = true;
@@ -236,7 +238,8 @@ static int run(struct supervisor *supervisor)
 	int error = loop_init(&supervisor->loop);
 
 	if (error) {
-		log_error("io_uring: %s; is it disabled (see /proc/sys/kernel/io_uring_disabled)?", strerror(-error));
+		log_error("io_uring: %s; is it disabled (see /proc/sys/kernel/io_uring_disabled)?",
+			  strerror(-error));
 		return 1;
 	}
 	supervisor->claims.ports_fd = -1;

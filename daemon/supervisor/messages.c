@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What dataplane and control say. Both are trusted with nothing: msg_recv() has checked type, size and number of
- * descriptors; every index and text is checked here or where it is used.
+ * What dataplane and control say. Both are trusted with nothing: msg_recv() has checked type, size and number
+ * of descriptors; every index and text is checked here or where it is used.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -57,7 +57,8 @@ static void take_from_dataplane(struct supervisor *supervisor, struct msg *m)
 		listener_on_ready(supervisor, &m->listen);
 		return;
 	case MSG_SUP_NEIGH:
-		if (netlink_neigh_ask(&supervisor->netlink, m->neigh.addr, m->neigh.iface, m->neigh.vlan) != 0)
+		if (netlink_neigh_ask(&supervisor->netlink, m->neigh.addr, m->neigh.iface, m->neigh.vlan) !=
+		    0)
 			log_debug("a neighbour that the dataplane asks for cannot be had");
 		return;
 	default:
@@ -79,7 +80,8 @@ void messages_from_dataplane(void *arg)
 			continue;
 		}
 		if (result <= 0) {
-			/* End of file: its exit is about to be seen; until then there is nothing to wait for here. */
+			/* End of file: its exit is about to be seen; until then there is nothing to wait for
+			 * here. */
 			if (result != -EAGAIN) {
 				loop_watch_remove(&process->supervisor->loop, process->socket_watch);
 				process->socket_watch = NULL;
@@ -116,7 +118,8 @@ void messages_from_control(void *arg)
 			process->is_ready = process->has_been_ready = true;
 			publish_processes(supervisor);
 			processes_announce(supervisor);
-		} else if (m.type == MSG_SUP_REQUEST && fds_count == 1 && m.request.kind == REQUEST_RECONFIGURE) {
+		} else if (m.type == MSG_SUP_REQUEST && fds_count == 1 &&
+			   m.request.kind == REQUEST_RECONFIGURE) {
 			reconfigure_on_request(supervisor, m.request.id, fds[0]);
 		} else {
 			log_warning("control says %s, which is not for it to say", msg_type_name(m.type));

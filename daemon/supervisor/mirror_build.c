@@ -164,7 +164,7 @@ void mirror_build_addr(struct mirror_build *build, const struct nlmsghdr *messag
 
 /* The first next hop of a multipath route that leaves through one of ours. */
 static bool multipath_pick(const struct mirror_build *build, const struct nlattr *attr, uint32_t *oif,
-                           uint8_t gateway[16], bool *has_gateway)
+			   uint8_t gateway[16], bool *has_gateway)
 {
 	const char *at = mnl_attr_get_payload(attr);
 	size_t left = mnl_attr_get_payload_len(attr);
@@ -202,7 +202,8 @@ static bool route_is_wanted(const struct rtmsg *header, const struct attrs *attr
 {
 	uint32_t table = attr_u32(attrs, RTA_TABLE, header->rtm_table);
 
-	return header->rtm_family == AF_INET && header->rtm_dst_len <= 32 && !(header->rtm_flags & RTM_F_CLONED) &&
+	return header->rtm_family == AF_INET && header->rtm_dst_len <= 32 &&
+	       !(header->rtm_flags & RTM_F_CLONED) &&
 	       (table == RT_TABLE_MAIN || table == RT_TABLE_LOCAL || table == RT_TABLE_DEFAULT);
 }
 
@@ -212,7 +213,8 @@ void mirror_build_route(struct mirror_build *build, const struct nlmsghdr *messa
 	struct mirror_route *route = &build->routes[build->routes_count];
 	struct attrs attrs = {0}, metrics = {0};
 
-	if (mnl_attr_parse(message, sizeof(*header), attr_collect, &attrs) < 0 || !route_is_wanted(header, &attrs))
+	if (mnl_attr_parse(message, sizeof(*header), attr_collect, &attrs) < 0 ||
+	    !route_is_wanted(header, &attrs))
 		return;
 	if (build->routes_count == MIRROR_ROUTES_MAX) {
 		build->left_off++;
@@ -273,7 +275,7 @@ bool mirror_build_commit(struct mirror_build *build, struct mirror *mirror)
 }
 
 bool mirror_neigh_parse(const struct mirror_build *build, const struct nlmsghdr *message,
-                        struct mirror_neigh_news *news)
+			struct mirror_neigh_news *news)
 {
 	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
 	const struct mirror_device *device;
@@ -290,8 +292,8 @@ bool mirror_neigh_parse(const struct mirror_build *build, const struct nlmsghdr 
 	const uint16_t valid = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 	news->iface = device->iface;
 	news->vlan = device->vlan;
-	news->is_valid = message->nlmsg_type == RTM_NEWNEIGH && (header->ndm_state & valid) != 0 && mac != NULL &&
-	                 mnl_attr_get_payload_len(mac) == 6;
+	news->is_valid = message->nlmsg_type == RTM_NEWNEIGH && (header->ndm_state & valid) != 0 &&
+			 mac != NULL && mnl_attr_get_payload_len(mac) == 6;
 	if (news->is_valid)
 		memcpy(news->mac, mnl_attr_get_payload(mac), 6);
 	return true;

@@ -49,7 +49,7 @@ struct mirror_neigh_news {
 	uint16_t vlan;
 };
 bool mirror_neigh_parse(const struct mirror_build *build, const struct nlmsghdr *message,
-                        struct mirror_neigh_news *news);
+			struct mirror_neigh_news *news);
 /* The kernel's device for an interface and VLAN; 0: none. */
 uint32_t mirror_device_ifindex(const struct mirror_build *build, uint8_t iface, uint16_t vlan);
 

@@ -32,11 +32,11 @@ static void apply_neigh(struct netlink *netlink, const struct nlmsghdr *message)
 	if (slot == MIRROR_NO_NEIGH && !news.is_valid)
 		return;
 	int error = mirror_neigh_set(netlink->mirror, news.addr, news.iface, news.vlan,
-	                             news.is_valid ? news.mac : NULL);
+				     news.is_valid ? news.mac : NULL);
 	if (error == -ENOSPC && !netlink->is_full_told) {
 		netlink->is_full_told = true;
 		log_warning("more than %d neighbours: ixd cannot reach new ones until it is restarted",
-		            MIRROR_NEIGHS_MAX);
+			    MIRROR_NEIGHS_MAX);
 	}
 	slot = mirror_neigh_find(netlink->mirror, news.addr, news.iface, news.vlan);
 	if (slot != MIRROR_NO_NEIGH)
@@ -99,7 +99,7 @@ static void report_ifaces(const struct mirror_iface *old_iface, const struct mir
 		log_notice("interface %s has MTU %u now", new_iface->name, new_iface->mtu);
 	if (old_iface->mtu != new_iface->mtu && new_iface->mtu == IXD_MTU_MAX)
 		log_warning("interface %s has a larger MTU than a frame can hold; ixd sends at most %d bytes",
-		            new_iface->name, IXD_MTU_MAX);
+			    new_iface->name, IXD_MTU_MAX);
 }
 
 static bool addr_is_in(const struct mirror_addr *addr, const struct mirror_addr *list, uint32_t count)
@@ -113,13 +113,13 @@ static bool addr_is_in(const struct mirror_addr *addr, const struct mirror_addr 
 /* The steering program learns of new addresses after, and of lost ones before, the dataplane: it never steers
  * to the dataplane what that would not take. */
 static void bpf_addrs_update(struct netlink *netlink, const struct mirror_addr *from, uint32_t from_count,
-                             const struct mirror_addr *to, uint32_t to_count, bool is_add)
+			     const struct mirror_addr *to, uint32_t to_count, bool is_add)
 {
 	for (uint32_t i = 0; netlink->bpf != NULL && i < to_count; i++) {
 		if (addr_is_in(&to[i], from, from_count))
 			continue;
 		int error = is_add ? bpf_set_local_add(netlink->bpf, to[i].addr, to[i].vlan)
-		                   : bpf_set_local_del(netlink->bpf, to[i].addr, to[i].vlan);
+				   : bpf_set_local_del(netlink->bpf, to[i].addr, to[i].vlan);
 		if (error && error != -ENOENT)
 			log_warning("map local_addrs: %s", strerror(-error));
 	}
@@ -137,8 +137,9 @@ static void take_over(struct netlink *netlink)
 		report_ifaces(&mirror->ifaces[i], &next->ifaces[i]);
 	if (next->left_off > 0 && !netlink->is_truncated_told) {
 		netlink->is_truncated_told = true;
-		log_warning("%u addresses, routes or VLAN devices are more than ixd has room for and are left off",
-		            next->left_off);
+		log_warning(
+		    "%u addresses, routes or VLAN devices are more than ixd has room for and are left off",
+		    next->left_off);
 	}
 	bpf_addrs_update(netlink, next->addrs, next->addrs_count, old_addrs, old_count, false);
 	mirror_build_commit(next, mirror);
@@ -235,7 +236,7 @@ static int sockets_open(struct netlink *netlink)
 }
 
 int netlink_init(struct netlink *netlink, struct loop *loop, struct mirror *mirror, struct bpf_set *bpf,
-                 struct why *why)
+		 struct why *why)
 {
 	memset(netlink, 0, sizeof(*netlink));
 	netlink->loop = loop;
@@ -267,7 +268,7 @@ int netlink_init(struct netlink *netlink, struct loop *loop, struct mirror *mirr
 }
 
 static int neigh_send(struct netlink *netlink, uint16_t type, const uint8_t addr[16], uint32_t ifindex,
-                      bool is_managed)
+		      bool is_managed)
 {
 	char buffer[512];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
@@ -291,9 +292,10 @@ static int neigh_send(struct netlink *netlink, uint16_t type, const uint8_t addr
 	ssize_t got = mnl_socket_recvfrom(netlink->request, buffer, sizeof(buffer));
 	if (got < 0)
 		return -errno;
-	return mnl_cb_run(buffer, (size_t)got, sequence, mnl_socket_get_portid(netlink->request), NULL, NULL) < 0
-	           ? -errno
-	           : 0;
+	return mnl_cb_run(buffer, (size_t)got, sequence, mnl_socket_get_portid(netlink->request), NULL,
+			  NULL) < 0
+		   ? -errno
+		   : 0;
 }
 
 static bool managed_has(const struct netlink *netlink, const uint8_t addr[16], uint32_t ifindex)
@@ -334,7 +336,8 @@ int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t 
 void netlink_fini(struct netlink *netlink)
 {
 	for (uint32_t i = 0; i < netlink->managed_count; i++)
-		neigh_send(netlink, RTM_DELNEIGH, netlink->managed[i].addr, netlink->managed[i].ifindex, false);
+		neigh_send(netlink, RTM_DELNEIGH, netlink->managed[i].addr, netlink->managed[i].ifindex,
+			   false);
 	loop_watch_remove(netlink->loop, netlink->watch);
 	loop_timer_clear(&netlink->resync);
 	if (netlink->news != NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Keeps the mirror true: a whole dump at start, after every change of links, addresses or routes (gathered
- * for a few milliseconds), and when the kernel had to drop news; neighbours one by one. Asks the kernel to find
- * and keep neighbours that the dataplane needs.
+ * for a few milliseconds), and when the kernel had to drop news; neighbours one by one. Asks the kernel to
+ * find and keep neighbours that the dataplane needs.
  */
 #ifndef DAEMON_SUPERVISOR_NETLINK_H
 #define DAEMON_SUPERVISOR_NETLINK_H
@@ -15,7 +15,8 @@
 #include "daemon/supervisor/mirror_build.h"
 #include "daemon/supervisor/why.h"
 
-#define NETLINK_MANAGED_MAX 4096 /* neighbours that are kept for us: what a mad dataplane could ask for ends here */
+#define NETLINK_MANAGED_MAX                                                                                  \
+	4096 /* neighbours that are kept for us: what a mad dataplane could ask for ends here */
 
 struct netlink_managed {
 	uint8_t addr[16];
@@ -32,7 +33,7 @@ struct netlink {
 	struct loop_timer resync;
 	struct mirror_build *build; /* what stands in the mirror */
 	struct mirror_build *next;
-	uint32_t *neigh_seen;       /* per slot of the mirror: number of the dump in which it came */
+	uint32_t *neigh_seen; /* per slot of the mirror: number of the dump in which it came */
 	uint32_t dumps;
 	struct netlink_managed *managed;
 	uint32_t managed_count;
@@ -42,7 +43,7 @@ struct netlink {
 
 /* mirror->ifaces must hold name, ifindex, queue_base and queues of all interfaces. Dumps everything. */
 int netlink_init(struct netlink *netlink, struct loop *loop, struct mirror *mirror, struct bpf_set *bpf,
-                 struct why *why);
+		 struct why *why);
 /* Also takes back the neighbours that the kernel keeps for us. */
 void netlink_fini(struct netlink *netlink);
 /* Asks the kernel for a neighbour: it comes into the mirror when found. -EINVAL: no such interface, no IPv4;

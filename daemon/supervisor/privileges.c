@@ -11,12 +11,12 @@
 #include <sys/resource.h>
 
 static const unsigned needed[] = {
-    CAP_NET_ADMIN,        /* attach XDP, XSKMAP, neighbours */
-    CAP_NET_RAW,          /* AF_XDP sockets */
-    CAP_BPF,              /* programs and maps */
-    CAP_PERFMON,          /* loops in the program */
-    CAP_IPC_LOCK,         /* UMEM beyond RLIMIT_MEMLOCK */
-    CAP_SETUID,           /* children run as their own users */
+    CAP_NET_ADMIN, /* attach XDP, XSKMAP, neighbours */
+    CAP_NET_RAW,   /* AF_XDP sockets */
+    CAP_BPF,       /* programs and maps */
+    CAP_PERFMON,   /* loops in the program */
+    CAP_IPC_LOCK,  /* UMEM beyond RLIMIT_MEMLOCK */
+    CAP_SETUID,    /* children run as their own users */
     CAP_SETGID,
     CAP_KILL,             /* children of another user */
     CAP_NET_BIND_SERVICE, /* hold listening ports below 1024 */
@@ -34,11 +34,13 @@ int privileges_check(struct why *why)
 	for (size_t i = 0; i < NEEDED_COUNT; i++) {
 		size_t used = strlen(missing);
 		if (!capng_have_capability(CAPNG_PERMITTED, needed[i]))
-			snprintf(missing + used, sizeof(missing) - used, " cap_%s", capng_capability_to_name(needed[i]));
+			snprintf(missing + used, sizeof(missing) - used, " cap_%s",
+				 capng_capability_to_name(needed[i]));
 	}
 	if (missing[0] == '\0')
 		return 0;
-	return why_set(why, -EPERM, "missing capabilities:%s; start ixd as root or by systemd's ixd.service", missing);
+	return why_set(why, -EPERM, "missing capabilities:%s; start ixd as root or by systemd's ixd.service",
+		       missing);
 }
 
 int privileges_reduce(struct why *why)

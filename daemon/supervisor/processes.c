@@ -43,12 +43,12 @@ static int introduce_dataplane(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
 	const int fds[] = {supervisor->state.fd,
-	                   supervisor->keys.readonly_fd,
-	                   supervisor->umem.fd,
-	                   supervisor->stats.fd,
-	                   supervisor->mirror.readonly_fd,
-	                   bpf_set_ephemeral_fd(supervisor->bpf),
-	                   bpf_set_flow_groups_fd(supervisor->bpf)};
+			   supervisor->keys.readonly_fd,
+			   supervisor->umem.fd,
+			   supervisor->stats.fd,
+			   supervisor->mirror.readonly_fd,
+			   bpf_set_ephemeral_fd(supervisor->bpf),
+			   bpf_set_flow_groups_fd(supervisor->bpf)};
 	struct why why;
 	struct msg m;
 
@@ -71,10 +71,10 @@ static int introduce_dataplane(struct process *process)
 static int introduce_control(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
-	const int fds[] = {supervisor->state.readonly_fd,  supervisor->stats.readonly_fd,
-	                   supervisor->mirror.readonly_fd, supervisor->view.readonly_fd,
-	                   bpf_set_verdicts_fd(supervisor->bpf), supervisor->control_listener_fd,
-	                   bpf_set_flow_groups_fd(supervisor->bpf)};
+	const int fds[] = {supervisor->state.readonly_fd,          supervisor->stats.readonly_fd,
+			   supervisor->mirror.readonly_fd,         supervisor->view.readonly_fd,
+			   bpf_set_verdicts_fd(supervisor->bpf),   supervisor->control_listener_fd,
+			   bpf_set_flow_groups_fd(supervisor->bpf)};
 	struct msg m;
 
 	init_message(supervisor, process, &m);
@@ -90,10 +90,11 @@ static int process_start(struct process *process, struct why *why)
 	if (error)
 		return error;
 	process->is_ready = process->is_condemned = false;
-	process->exit_watch = loop_watch_add(&supervisor->loop, process->child.pid_fd, on_exit_readable, process);
-	process->socket_watch =
-	    loop_watch_add(&supervisor->loop, process->child.socket_fd,
-	                   process == &supervisor->dataplane ? messages_from_dataplane : messages_from_control, process);
+	process->exit_watch =
+	    loop_watch_add(&supervisor->loop, process->child.pid_fd, on_exit_readable, process);
+	process->socket_watch = loop_watch_add(
+	    &supervisor->loop, process->child.socket_fd,
+	    process == &supervisor->dataplane ? messages_from_dataplane : messages_from_control, process);
 	if (process->exit_watch == NULL || process->socket_watch == NULL)
 		error = why_set(why, -ENOMEM, "%s: out of memory", process->child.program);
 	else if (process->introduce(process) != 0)
@@ -113,7 +114,7 @@ static void process_start_again(void *arg)
 	if (process_start(process, &why) != 0) {
 		log_error("%s; trying again in %d ms", why.text, BACK_OFF_MOST_MS);
 		loop_timer_set(&process->supervisor->loop, &process->restart,
-		               monotonic_ns() + BACK_OFF_MOST_MS * NS_PER_MS);
+			       monotonic_ns() + BACK_OFF_MOST_MS * NS_PER_MS);
 	}
 }
 
@@ -166,7 +167,7 @@ static void on_exit_readable(void *arg)
 	}
 	uint64_t wait_ms = back_off_ms(process);
 	log_error("%s (process %ld) %s; starting it again %s (restart %u)", program, pid, text,
-	          wait_ms ? "after a pause" : "at once", process->child.starts);
+		  wait_ms ? "after a pause" : "at once", process->child.starts);
 	loop_timer_set(&supervisor->loop, &process->restart, monotonic_ns() + wait_ms * NS_PER_MS);
 }
 
@@ -233,8 +234,9 @@ void dataplane_is_ready(struct supervisor *supervisor)
 		supervisor->progress_ns[i] = supervisor->alive_ns;
 	publish_processes(supervisor);
 	if (dataplane->child.starts > 1)
-		log_notice("dataplane runs again (process %d, %llu ms after its start)", (int)dataplane->child.pid,
-		           (unsigned long long)((supervisor->alive_ns - dataplane->child.started_ns) / NS_PER_MS));
+		log_notice(
+		    "dataplane runs again (process %d, %llu ms after its start)", (int)dataplane->child.pid,
+		    (unsigned long long)((supervisor->alive_ns - dataplane->child.started_ns) / NS_PER_MS));
 	clients_introduce(supervisor);
 	listeners_introduce(supervisor);
 	processes_announce(supervisor);
@@ -247,7 +249,7 @@ void processes_announce(struct supervisor *supervisor)
 	supervisor->is_announced = true;
 	log_notice("instance %s is ready", supervisor->instance.name);
 	sd_notifyf(0, "READY=1\nSTATUS=%u cores, %u queues, clients at %s", supervisor->config->fixed.cores,
-	           supervisor->config->fixed.queues, supervisor->instance.client_socket);
+		   supervisor->config->fixed.queues, supervisor->instance.client_socket);
 }
 
 static bool process_tell(struct process *process, const struct msg *m, const int *fds, unsigned fds_count)
@@ -278,15 +280,15 @@ static void on_notify(void *arg)
 
 	sd_notify(0, "WATCHDOG=1");
 	loop_timer_set(&supervisor->loop, &supervisor->notify_timer,
-	               monotonic_ns() + supervisor->notify_period_ns);
+		       monotonic_ns() + supervisor->notify_period_ns);
 }
 
 static void process_prepare(struct supervisor *supervisor, struct process *process, const char *program,
-                            uint32_t uid, uint32_t gid)
+			    uint32_t uid, uint32_t gid)
 {
 	process->supervisor = supervisor;
-	process->child = (struct child){
-	    .program = program, .uid = uid, .gid = gid, .pid_fd = -1, .socket_fd = -1};
+	process->child =
+	    (struct child){.program = program, .uid = uid, .gid = gid, .pid_fd = -1, .socket_fd = -1};
 	process->restart.on_time = process_start_again;
 	process->restart.arg = process;
 }
@@ -297,8 +299,9 @@ int processes_start(struct supervisor *supervisor, struct why *why)
 	uint64_t watchdog_us = 0;
 
 	process_prepare(supervisor, &supervisor->dataplane, "ixd-dataplane", config->dataplane_uid,
-	                config->dataplane_gid);
-	process_prepare(supervisor, &supervisor->control, "ixd-control", config->control_uid, config->control_gid);
+			config->dataplane_gid);
+	process_prepare(supervisor, &supervisor->control, "ixd-control", config->control_uid,
+			config->control_gid);
 	supervisor->dataplane.introduce = introduce_dataplane;
 	supervisor->dataplane.child.nice = config->runtime.is_shared_core ? SHARED_CORE_NICE : 0;
 	supervisor->control.introduce = introduce_control;

@@ -33,12 +33,14 @@ __attribute__((format(printf, 2, 3))) static void say(const struct saying *sayin
 	free(text);
 }
 
-static void on_difference(void *arg, const char *path, const char *old_value, const char *new_value, bool is_runtime)
+static void on_difference(void *arg, const char *path, const char *old_value, const char *new_value,
+			  bool is_runtime)
 {
 	const struct saying *saying = arg;
 
 	if (!saying->only_static) {
-		say(saying, "%s: %s -> %s", path, old_value ? old_value : "(none)", new_value ? new_value : "(none)");
+		say(saying, "%s: %s -> %s", path, old_value ? old_value : "(none)",
+		    new_value ? new_value : "(none)");
 		return;
 	}
 	if (is_runtime)
@@ -47,7 +49,8 @@ static void on_difference(void *arg, const char *path, const char *old_value, co
 	if (line > 0)
 		say(saying, "%s:%u: %s cannot change while ixd runs", saying->path, line, path);
 	else
-		say(saying, "%s: %s, which the file does not say, cannot change while ixd runs", saying->path, path);
+		say(saying, "%s: %s, which the file does not say, cannot change while ixd runs", saying->path,
+		    path);
 }
 
 /* What may change is copied; what was completed at start (fixed, directories) stays. */
@@ -85,7 +88,8 @@ static int compare_and_take(struct supervisor *supervisor, struct config *next, 
 	if (static_count > 0) {
 		saying->only_static = true;
 		config_diff(&said, next, on_difference, saying, &static_count);
-		say(saying, "nothing was changed: restart ixd for the new values of these, or take them back");
+		say(saying,
+		    "nothing was changed: restart ixd for the new values of these, or take them back");
 		return -EBUSY;
 	}
 	if (count == 0) {
@@ -170,8 +174,8 @@ void reconfigure_on_request(struct supervisor *supervisor, uint32_t id, int aske
 	struct answer answer = {.supervisor = supervisor, .id = id};
 
 	if (!may_change(supervisor, asker_fd)) {
-		answer_send(&answer, "only root and the admin_group of the configuration may change things\n", -EACCES,
-		            true);
+		answer_send(&answer, "only root and the admin_group of the configuration may change things\n",
+			    -EACCES, true);
 		return;
 	}
 	int outcome = reconfigure(supervisor, answer_line, &answer);

@@ -31,21 +31,23 @@ static int iface_find(const struct config_iface *iface, struct found_iface *foun
 	int error = netlink_iface_find(iface->name, &found->ifindex, &is_up);
 
 	if (error == -ENODEV)
-		return why_set(why, error, "interface %s does not exist in this network namespace (see ip link)",
-		               iface->name);
+		return why_set(why, error,
+			       "interface %s does not exist in this network namespace (see ip link)",
+			       iface->name);
 	if (error)
 		return why_set(why, error, "interface %s: %s", iface->name, strerror(-error));
 	if (!is_up)
-		return why_set(why, -ENETDOWN, "interface %s is down; set it up first: ip link set %s up", iface->name,
-		               iface->name);
+		return why_set(why, -ENETDOWN, "interface %s is down; set it up first: ip link set %s up",
+			       iface->name, iface->name);
 	int has = xsk_queues_of(iface->name, why);
 	if (has < 0)
 		return has;
 	if (iface->queues > (uint32_t)has)
-		return why_set(why, -ERANGE,
-		               "interface %s: queues = %u is more than the %d it has; lower it, or add some with "
-		               "ethtool -L %s",
-		               iface->name, iface->queues, has, iface->name);
+		return why_set(
+		    why, -ERANGE,
+		    "interface %s: queues = %u is more than the %d it has; lower it, or add some with "
+		    "ethtool -L %s",
+		    iface->name, iface->queues, has, iface->name);
 	found->queues = iface->queues ? iface->queues : (uint32_t)has;
 	return 0;
 }
@@ -64,8 +66,9 @@ static int ifaces_find(struct supervisor *supervisor, struct found_iface *found,
 		queues += found[i].queues;
 	}
 	if (queues > IXD_QUEUES_MAX)
-		return why_set(why, -ERANGE, "the interfaces have %u queues, more than %d; say queues = N for some",
-		               queues, IXD_QUEUES_MAX);
+		return why_set(why, -ERANGE,
+			       "the interfaces have %u queues, more than %d; say queues = N for some", queues,
+			       IXD_QUEUES_MAX);
 	supervisor->config->fixed.queues = queues;
 	return 0;
 }
@@ -81,9 +84,10 @@ static int cpus_choose(struct config *config, struct why *why)
 		return why_set(why, -errno, "CPU affinity: %s", strerror(errno));
 	for (uint32_t i = 0; i < fixed->cores && config->has_cpu_list; i++)
 		if (!CPU_ISSET(fixed->cpu[i], &allowed))
-			return why_set(why, -EINVAL,
-			               "cores: CPU %u does not exist or is not allowed to ixd (see taskset -p %d)",
-			               fixed->cpu[i], (int)getpid());
+			return why_set(
+			    why, -EINVAL,
+			    "cores: CPU %u does not exist or is not allowed to ixd (see taskset -p %d)",
+			    fixed->cpu[i], (int)getpid());
 	if (config->has_cpu_list || (uint32_t)CPU_COUNT(&allowed) < fixed->cores)
 		return 0; /* more threads than CPUs: the kernel places them */
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE && next < fixed->cores; cpu++)
@@ -109,21 +113,22 @@ static int fixed_complete(struct config *config, struct why *why)
 }
 
 static int shared_make(struct shared_memory *memory, const char *name, size_t bytes, int protection,
-                       struct why *why)
+		       struct why *why)
 {
 	memory->bytes = memory_page_round(bytes);
 	memory->fd = memory_create(name, memory->bytes);
 	if (memory->fd < 0)
 		return why_set(why, memory->fd, "memory %s, %zu bytes: %s", name, memory->bytes,
-		               strerror(-memory->fd));
+			       strerror(-memory->fd));
 	memory->readonly_fd = memory_readonly(memory->fd);
 	if (memory->readonly_fd < 0)
 		return why_set(why, memory->readonly_fd, "memory %s cannot be opened again: %s", name,
-		               strerror(-memory->readonly_fd));
+			       strerror(-memory->readonly_fd));
 	if (protection == PROT_NONE)
 		return 0;
 	memory->area = memory_map(memory->fd, memory->bytes, protection);
-	return memory->area ? 0 : why_set(why, -errno, "memory %s cannot be mapped: %s", name, strerror(errno));
+	return memory->area ? 0
+			    : why_set(why, -errno, "memory %s cannot be mapped: %s", name, strerror(errno));
 }
 
 static void shared_close(struct shared_memory *memory)
@@ -146,7 +151,7 @@ static int keys_make(struct shared_memory *keys, struct why *why)
 	if (error)
 		return error;
 	bool is_written = getrandom(secret, sizeof(secret), 0) == sizeof(secret) &&
-	                  pwrite(keys->fd, secret, sizeof(secret), 0) == sizeof(secret);
+			  pwrite(keys->fd, secret, sizeof(secret), 0) == sizeof(secret);
 	explicit_bzero(secret, sizeof(secret));
 	return is_written ? 0 : why_set(why, -EIO, "secret keys cannot be made: %s", strerror(errno));
 }
@@ -163,14 +168,15 @@ static int memories_make(struct supervisor *supervisor, struct why *why)
 	if (!error)
 		error = shared_make(&supervisor->stats, "ixd-stats", sizeof(struct stats), PROT_NONE, why);
 	if (!error)
-		error = shared_make(&supervisor->mirror, "ixd-mirror", sizeof(struct mirror), PROT_READ | PROT_WRITE,
-		                    why);
+		error = shared_make(&supervisor->mirror, "ixd-mirror", sizeof(struct mirror),
+				    PROT_READ | PROT_WRITE, why);
 	if (!error)
-		error = shared_make(&supervisor->view, "ixd-view", sizeof(struct view), PROT_READ | PROT_WRITE, why);
+		error = shared_make(&supervisor->view, "ixd-view", sizeof(struct view),
+				    PROT_READ | PROT_WRITE, why);
 	if (!error)
 		error = umem_create(&supervisor->umem,
-		                    (size_t)fixed->cores * fixed->frames_per_core * IXD_FRAME_BYTES,
-		                    (enum umem_pages)supervisor->config->pages, why);
+				    (size_t)fixed->cores * fixed->frames_per_core * IXD_FRAME_BYTES,
+				    (enum umem_pages)supervisor->config->pages, why);
 	supervisor->config->fixed.is_hugetlb = supervisor->umem.is_hugetlb;
 	return error;
 }
@@ -205,7 +211,7 @@ static int iface_open(struct supervisor *supervisor, uint32_t index, struct why 
 	if (error)
 		return why_set(why, error, "interface %s: map ifaces: %s", iface->name, strerror(-error));
 	error = xdp_attach(supervisor->bpf, iface->name, iface->ifindex,
-	                   (enum xdp_mode)supervisor->config->ifaces[index].mode, &attached, why);
+			   (enum xdp_mode)supervisor->config->ifaces[index].mode, &attached, why);
 	if (!error)
 		error = xsks_open_iface(supervisor, index, &seen, why);
 	if (error)
@@ -215,8 +221,8 @@ static int iface_open(struct supervisor *supervisor, uint32_t index, struct why 
 	snprintf(seen.mode, sizeof(seen.mode), "%s", attached.is_native ? "native" : "generic");
 	memcpy(seen.mode_why, attached.mode_why, sizeof(seen.mode_why));
 	log_info("interface %s: %u queues, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues, seen.mode,
-	         seen.mode_why[0] ? " (" : "", seen.mode_why, seen.mode_why[0] ? ")" : "", seen.copy,
-	         seen.copy_why[0] ? " (" : "", seen.copy_why, seen.copy_why[0] ? ")" : "");
+		 seen.mode_why[0] ? " (" : "", seen.mode_why, seen.mode_why[0] ? ")" : "", seen.copy,
+		 seen.copy_why[0] ? " (" : "", seen.copy_why, seen.copy_why[0] ? ")" : "");
 	publish_iface(supervisor, index, &seen);
 	return 0;
 }
@@ -247,7 +253,8 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 
 	int error = ifaces_find(supervisor, found, why);
 	if (!error)
-		error = claims_ports(&supervisor->claims, config->ephemeral_first, config->ephemeral_last, why);
+		error =
+		    claims_ports(&supervisor->claims, config->ephemeral_first, config->ephemeral_last, why);
 	if (!error)
 		error = fixed_complete(config, why);
 	if (!error)
@@ -260,7 +267,8 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 	if (error)
 		return error;
 	supervisor->has_netlink = true;
-	return netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf, why);
+	return netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf,
+			    why);
 }
 
 void setup_undo(struct supervisor *supervisor)

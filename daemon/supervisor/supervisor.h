@@ -32,7 +32,7 @@
 #include "daemon/supervisor/xdp_attach.h"
 #include "daemon/supervisor/xsk_create.h"
 
-#define NS_PER_MS 1000000ull
+#define NS_PER_MS         1000000ull
 #define CLIENT_GROUPS_MAX 256
 
 struct supervisor;
@@ -89,7 +89,7 @@ struct listener {
 	uint32_t uid;
 	int hold_fd; /* kernel socket that keeps the port from others */
 	uint32_t members;
-	uint8_t member[IXD_CLIENTS_MAX]; /* enum member_state */
+	uint8_t member[IXD_CLIENTS_MAX];           /* enum member_state */
 	struct msg_listen *asked[IXD_CLIENTS_MAX]; /* the request, while MEMBER_ASKED */
 };
 
@@ -101,8 +101,8 @@ struct process {
 	struct loop_timer restart; /* set while it waits to be started again */
 	uint64_t back_off_ms;
 	bool is_ready;
-	bool has_been_ready; /* any process of this kind */
-	bool is_condemned;   /* killed, and its exit not seen yet */
+	bool has_been_ready;                       /* any process of this kind */
+	bool is_condemned;                         /* killed, and its exit not seen yet */
 	int (*introduce)(struct process *process); /* sends the first messages */
 };
 
@@ -139,14 +139,15 @@ struct supervisor {
 	int exit_code;
 };
 
-/* setup.c: makes everything that outlives the children, in an order that setup_undo() reverses; setup_undo() is
- * allowed after a failure. */
+/* setup.c: makes everything that outlives the children, in an order that setup_undo() reverses; setup_undo()
+ * is allowed after a failure. */
 int setup_all(struct supervisor *supervisor, struct why *why);
 void setup_undo(struct supervisor *supervisor);
 
 /* xsks.c */
 /* Makes the sockets of one interface and says in *seen whether they copy, and why. */
-int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen, struct why *why);
+int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen,
+		    struct why *why);
 void xsks_close(struct supervisor *supervisor);
 /* Before a further dataplane is introduced: new sockets where it could not map the old ones' rings. */
 int xsks_renew(struct supervisor *supervisor, struct why *why);
@@ -158,8 +159,8 @@ int processes_start(struct supervisor *supervisor, struct why *why);
 /* Asks both to finish, and ends the loop when they have. */
 void processes_stop(struct supervisor *supervisor);
 void processes_undo(struct supervisor *supervisor);
-/* Sends to the dataplane; false when it is not there or does not take it: what is sent anew after a restart makes
- * up for it. */
+/* Sends to the dataplane; false when it is not there or does not take it: what is sent anew after a restart
+ * makes up for it. */
 bool dataplane_tell(struct supervisor *supervisor, const struct msg *m, const int *fds, unsigned fds_count);
 bool control_tell(struct supervisor *supervisor, const struct msg *m, const int *fds, unsigned fds_count);
 /* Says once that the instance is up, when both processes are. */
@@ -192,8 +193,8 @@ void listener_on_unask(struct supervisor *supervisor, const struct msg_listen *a
 void listener_on_ready(struct supervisor *supervisor, const struct msg_listen *ready);
 void listeners_forget_client(struct supervisor *supervisor, uint32_t client);
 
-/* reconfigure.c: reads and applies the file as one change, or changes nothing. Each line of the result goes to
- * say(arg, text). 0 or negative errno. */
+/* reconfigure.c: reads and applies the file as one change, or changes nothing. Each line of the result goes
+ * to say(arg, text). 0 or negative errno. */
 int reconfigure(struct supervisor *supervisor, void (*say)(void *arg, const char *text), void *arg);
 /* A request through control; the peer of asker_fd must be root or of the admin group. */
 void reconfigure_on_request(struct supervisor *supervisor, uint32_t id, int asker_fd);
@@ -206,8 +207,8 @@ void publish_iface(struct supervisor *supervisor, uint32_t index, const struct v
 void publish_client(struct supervisor *supervisor, uint32_t index);
 void publish_listener(struct supervisor *supervisor, uint32_t index);
 
-/* peer.c: user, group, process and supplementary groups at the other end of a Unix socket, as the kernel says.
- * *gids is from malloc(). 0 or negative errno. */
+/* peer.c: user, group, process and supplementary groups at the other end of a Unix socket, as the kernel
+ * says. *gids is from malloc(). 0 or negative errno. */
 int peer_identify(int fd, uint32_t *pid, uint32_t *uid, uint32_t *gid, uint32_t **gids, uint32_t *gids_count);
 
 #endif

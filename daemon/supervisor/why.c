@@ -27,8 +27,8 @@ int why_prefix(struct why *why, int error, const char *format, ...)
 	int used = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (used >= 0 && (size_t)used < sizeof(text))
-		snprintf(text + used, sizeof(text) - (size_t)used, "%.*s", (int)(sizeof(text) - (size_t)used - 1),
-		         why->text);
+		snprintf(text + used, sizeof(text) - (size_t)used, "%.*s",
+			 (int)(sizeof(text) - (size_t)used - 1), why->text);
 	memcpy(why->text, text, sizeof(why->text));
 	return error;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The AF_XDP sockets of the instance: one per queue and core that may own flows of it. Made once, so that they
- * outlive every dataplane; on kernels before 6.4, where a new process cannot map the rings of a bound socket,
- * made anew for each dataplane and bound when it has mapped them.
+ * The AF_XDP sockets of the instance: one per queue and core that may own flows of it. Made once, so that
+ * they outlive every dataplane; on kernels before 6.4, where a new process cannot map the rings of a bound
+ * socket, made anew for each dataplane and bound when it has mapped them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +18,12 @@ static int into_map(struct supervisor *supervisor, const struct xsk *xsk, struct
 	int error = bpf_set_xsk(supervisor->bpf, xsk->message.queue, xsk->message.core, xsk->fd);
 
 	return error ? why_set(why, error, "interface %s queue %u: map xsks: %s", xsk->request.iface_name,
-	                       xsk->request.queue, strerror(-error))
-	             : 0;
+			       xsk->request.queue, strerror(-error))
+		     : 0;
 }
 
 static int xsk_open(struct supervisor *supervisor, const struct xsk_request *request, struct msg_xsk place,
-                    struct xsk_made *made, struct why *why)
+		    struct xsk_made *made, struct why *why)
 {
 	struct xsk *xsk = &supervisor->xsks[supervisor->xsks_count];
 	int error = xsk_create(request, made, why);
@@ -46,21 +46,21 @@ static int xsk_open(struct supervisor *supervisor, const struct xsk_request *req
 	return made->is_bound ? into_map(supervisor, xsk, why) : 0;
 }
 
-/* All sockets of one queue: the first brings FILL and COMPLETION, the others share them. A redirect must stay on
- * its queue, so every core that may own one of the queue's flows needs a socket there. */
-static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint32_t queue, struct view_iface *seen,
-                      struct why *why)
+/* All sockets of one queue: the first brings FILL and COMPLETION, the others share them. A redirect must stay
+ * on its queue, so every core that may own one of the queue's flows needs a socket there. */
+static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint32_t queue,
+		      struct view_iface *seen, struct why *why)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
 	const struct mirror_iface *iface = &mirror->ifaces[iface_index];
 	const struct static_config *fixed = &supervisor->config->fixed;
 	struct xsk_request request = {.iface_name = iface->name,
-	                              .ifindex = iface->ifindex,
-	                              .queue = queue,
-	                              .copy = (enum xsk_copy)supervisor->config->ifaces[iface_index].copy,
-	                              .ring_slots = fixed->xsk_ring_slots,
-	                              .umem = &supervisor->umem,
-	                              .primary_fd = -1};
+				      .ifindex = iface->ifindex,
+				      .queue = queue,
+				      .copy = (enum xsk_copy)supervisor->config->ifaces[iface_index].copy,
+				      .ring_slots = fixed->xsk_ring_slots,
+				      .umem = &supervisor->umem,
+				      .primary_fd = -1};
 	struct msg_xsk place = {.iface = iface_index, .queue = iface->queue_base + queue};
 
 	for (uint32_t i = 0; i < fixed->cores; i++) {
@@ -86,7 +86,8 @@ static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint3
 	return 0;
 }
 
-int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen, struct why *why)
+int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen,
+		    struct why *why)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
 	const struct static_config *fixed = &supervisor->config->fixed;
