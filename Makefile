@@ -140,7 +140,7 @@ tests: $(BINS) $(LIB) $(TEST_BINS) ## build the tests as well
 # ---- what is missing on this machine
 DEPS := gcc make clang llvm lld pkg-config bpftool libbpf-dev libxdp-dev liburing-dev libconfig-dev libmnl-dev \
 	libjansson-dev libsystemd-dev libcap-ng-dev libcriterion-dev libelf-dev zlib1g-dev linux-libc-dev \
-	iproute2 ethtool nftables iputils-ping util-linux curl procps python3 mandoc jq xxd
+	iproute2 ethtool nftables iputils-ping util-linux curl procps python3 mandoc jq xxd systemd-container
 LINT_DEPS := clang-format clang-tidy cppcheck shellcheck
 deps: ## install what the build and the tests need (Debian, as root)
 	$(Q)tools/deps $(DEPS)

@@ -56,7 +56,7 @@ install: all $(UNITS) $(O)/lib/libixclient.pc ## install below DESTDIR and PREFI
 	done
 	$(Q)ln -sf libixclient.so.0 "$(DESTDIR)$(LIBDIR)/libixclient.so"
 	$(Q)test -e "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf" || \
-		install -D -m 0644 $(firstword $(wildcard configs/default.conf configs/minimal.conf)) "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf"
+		install -D -m 0644 configs/default.conf "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf"
 
 OWN_FOLDERS := $(LIBEXECDIR) $(INCLUDEDIR)/ix $(DATADIR)/ixd $(DOCDIR)/examples $(DOCDIR)/configs $(DOCDIR)
 uninstall: ## remove what install installed, but the configuration

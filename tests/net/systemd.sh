@@ -22,8 +22,16 @@ cp "$IXD_BUILD/tests/net/"k-* "$ROOT/opt/ixd-test/" || exit 1
 cp "$TEST_ROOT/tests/lib/systemd-inside" "$ROOT/opt/ixd-test/inside"
 # Built already: this only copies.
 check "make install" make -s -C "$TEST_ROOT" O="$IXD_BUILD" SAN="${IXD_SAN:-}" DESTDIR="$ROOT" install || exit 1
+uninstalled() {
+	make -s -C "$TEST_ROOT" O="$IXD_BUILD" SAN="${IXD_SAN:-}" DESTDIR="$T/dest" install &&
+		echo '# mine' >>"$T/dest/etc/ixd/default.conf" &&
+		make -s -C "$TEST_ROOT" O="$IXD_BUILD" SAN="${IXD_SAN:-}" DESTDIR="$T/dest" install uninstall &&
+		[ "$(find "$T/dest" -not -type d)" = "$T/dest/etc/ixd/default.conf" ] &&
+		grep -q '^# mine$' "$T/dest/etc/ixd/default.conf" && ! find "$T/dest" -type d -name 'ix*' | grep -v etc/ixd
+}
+check "make uninstall leaves the operator's configuration and nothing else" uninstalled
 check "units are well-formed" systemd-analyze --man=no --root="$ROOT" verify \
-	/lib/systemd/system/ixd.service /lib/systemd/system/ixd.socket /lib/systemd/system/ixd-control.socket
+	/lib/systemd/system/ixd.service /lib/systemd/system/ixd@x.service
 
 cat >"$ROOT/etc/systemd/system/ixd-test.service" <<UNIT
 [Unit]
@@ -63,6 +71,6 @@ while IFS= read -r line; do
 	esac
 done <"$T/out/results"
 if [ "$FAILED" -gt 0 ]; then
-	sed 's/^/#   /' "$T/out/log" | tail -n 60
+	sed 's/^/#   /' "$T/out/log" | tail -n 120
 fi
 check "the test in the container ran to its end" grep -q '^done$' "$T/out/results"
