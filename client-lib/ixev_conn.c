@@ -399,6 +399,7 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 		on_sent(conn, event);
 		return;
 	case IX_EV_EOF:
+		conn->is_eof = true;
 		if (is_heard(conn) && conn->handlers->on_eof)
 			conn->handlers->on_eof(conn, conn->arg);
 		return;

@@ -109,7 +109,8 @@ struct ixev_conn {
 	bool wants_shutdown, wants_close, wants_abort, wants_setopt, wants_reject;
 	bool has_said_end;  /* close, abort or cancel: nothing may follow */
 	bool has_shut_down; /* shutdown was said */
-	bool is_short;      /* a write fell short: on_writable is owed */
+	bool is_eof;
+	bool is_short; /* a write fell short: on_writable is owed */
 
 	struct list to_flush, to_write;
 

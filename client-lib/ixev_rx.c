@@ -28,6 +28,11 @@ bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 	return true;
 }
 
+IX_EXPORT bool ixev_is_eof(const struct ixev_conn *conn)
+{
+	return conn->is_eof;
+}
+
 IX_EXPORT size_t ixev_readable(const struct ixev_conn *conn)
 {
 	return conn->rx_bytes;

@@ -55,6 +55,7 @@ install: all $(UNITS) $(O)/lib/libixclient.pc ## install below DESTDIR and PREFI
 		install -D -m $${rest##*:} "$$source" "$(DESTDIR)$${rest%:*}"; \
 	done
 	$(Q)ln -sf libixclient.so.0 "$(DESTDIR)$(LIBDIR)/libixclient.so"
+	$(Q)tools/man-links "$(DESTDIR)$(MANDIR)" $(wildcard client-lib/man/*.3)
 	$(Q)test -e "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf" || \
 		install -D -m 0644 configs/default.conf "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf"
 
@@ -62,6 +63,7 @@ OWN_FOLDERS := $(LIBEXECDIR) $(INCLUDEDIR)/ix $(DATADIR)/ixd $(DOCDIR)/examples 
 uninstall: ## remove what install installed, but the configuration
 	$(Q)for entry in $(INSTALL_FILES); do rest=$${entry#*:}; rm -f "$(DESTDIR)$${rest%:*}"; done
 	$(Q)rm -f "$(DESTDIR)$(LIBDIR)/libixclient.so"
+	$(Q)tools/man-links -d "$(DESTDIR)$(MANDIR)" $(wildcard client-lib/man/*.3)
 	$(Q)for folder in $(OWN_FOLDERS); do \
 		test ! -d "$(DESTDIR)$$folder" || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$folder"; \
 	done

@@ -33,7 +33,7 @@ static struct {
 	struct ixev_conn *conn;
 	struct ixev_timer *patience;
 	bool is_open;
-	bool stdin_ended, peer_ended;
+	bool stdin_ended;
 	bool stdout_is_file; /* never makes anybody wait: written without asking poll() */
 	uint64_t active_ns;
 	int status;
@@ -52,7 +52,8 @@ static void end_if_done(void)
 {
 	bool is_written = !ixev_readable(cat.conn);
 
-	if (cat.peer_ended && is_written && (cat.stdin_ended || config.has_no_stdin || config.ends_on_eof)) {
+	if (ixev_is_eof(cat.conn) && is_written &&
+	    (cat.stdin_ended || config.has_no_stdin || config.ends_on_eof)) {
 		ixev_unwatch(cat.loop, STDIN_FILENO);
 		ixev_close(cat.conn);
 	}
@@ -151,7 +152,6 @@ static void on_eof(struct ixev_conn *conn, void *arg)
 {
 	(void)conn;
 	(void)arg;
-	cat.peer_ended = true;
 	end_if_done();
 }
 

@@ -42,7 +42,6 @@ struct visitor {
 	uint64_t active_ns; /* when something last happened */
 	enum stage stage;
 	bool is_last; /* close after this answer */
-	bool is_eof;  /* the peer sends nothing more */
 
 	char head[HTTP_HEAD_MAX_BYTES];
 	size_t head_bytes;
@@ -394,7 +393,7 @@ static void run(struct visitor *visitor)
 	while (visitor->stage != STAGE_CLOSED && steps[visitor->stage](visitor))
 		;
 	/* Nothing more will come for a head or a body; an answer that is being written is still wanted. */
-	if (visitor->is_eof && (visitor->stage == STAGE_HEAD || visitor->stage == STAGE_BODY)) {
+	if (ixev_is_eof(visitor->conn) && (visitor->stage == STAGE_HEAD || visitor->stage == STAGE_BODY)) {
 		visitor->stage = STAGE_CLOSED;
 		ixev_close(visitor->conn);
 	}
@@ -406,15 +405,6 @@ static void on_run(struct ixev_conn *conn, void *arg)
 {
 	(void)conn;
 	run(arg);
-}
-
-static void on_eof(struct ixev_conn *conn, void *arg)
-{
-	struct visitor *visitor = arg;
-
-	(void)conn;
-	visitor->is_eof = true;
-	run(visitor);
 }
 
 static void on_dead(struct ixev_conn *conn, void *arg, enum ix_reason reason)
@@ -432,7 +422,7 @@ static const struct ixev_handlers visitor_handlers = {
     .on_readable = on_run,
     .on_writable = on_run,
     .on_sent = on_run,
-    .on_eof = on_eof,
+    .on_eof = on_run,
     .on_dead = on_dead,
 };
 
@@ -461,7 +451,7 @@ static int on_accept(struct ixev_listener *listener, struct ixev_conn *conn, voi
 	/* Not all of it: the buffers need no clearing. */
 	visitor->conn = conn;
 	visitor->stage = STAGE_HEAD;
-	visitor->is_last = visitor->is_eof = false;
+	visitor->is_last = false;
 	visitor->head_bytes = 0;
 	visitor->file = -1;
 	visitor->file_left = 0;

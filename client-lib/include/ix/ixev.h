@@ -120,6 +120,9 @@ int ixev_error(const struct ixev_conn *conn);
 
 /* ---- Receiving. What is not consumed stays, and closes the window by and by. */
 
+/* Whether the peer sends nothing more: what can be read now is all there is. */
+bool ixev_is_eof(const struct ixev_conn *conn);
+
 /* Bytes that can be read. */
 size_t ixev_readable(const struct ixev_conn *conn);
 
