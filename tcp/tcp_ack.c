@@ -60,6 +60,11 @@ static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tc
 
 	tcp_sent_ack(e, conn, s->ack_pos, s, sample);
 	sample->acked_bytes = tcp_seq_span(c->snd_una, s->ack_pos);
+	if (sample->has_retrans) {
+		/* Karn: what came behind a retransmission waited for it in the peer's queue. */
+		sample->rtt_first_ns = 0;
+		sample->rtt_last_ns = 0;
+	}
 	c->snd_una = s->ack_pos;
 	c->backoff = 0;
 	c->progress_ns = e->now_ns;

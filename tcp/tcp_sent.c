@@ -164,7 +164,6 @@ void tcp_sent_note_delivered(struct tcp_engine *e, uint32_t conn, const struct t
 			sample->rtt_first_ns = rtt;
 		if (sample->rtt_last_ns == 0 || rtt < sample->rtt_last_ns)
 			sample->rtt_last_ns = rtt;
-		sample->has_original = true;
 	}
 	if (sample->rate_ns == 0 || r->delivered_bytes > sample->rate_delivered) {
 		sample->rate_delivered = r->delivered_bytes;
@@ -187,6 +186,8 @@ void tcp_sent_ack(struct tcp_engine *e, uint32_t conn, int64_t ack_pos, const st
 
 		if (len == 0)
 			return;
+		if (r->flags & SENT_RETRANS)
+			sample->has_retrans = true;
 		if (!(r->flags & SENT_SACKED)) {
 			tcp_sent_note_delivered(e, conn, r, end, s, sample);
 			sample->delivered_bytes += len;

@@ -50,8 +50,7 @@ struct tcp_ack_sample {
 	bool is_dsack;
 	bool is_dup;              /* a duplicate ACK in the sense of RFC 5681 */
 	bool is_ece;
-	bool has_original;        /* acknowledges data that was never sent twice */
-	bool is_window_update;
+	bool has_retrans;         /* cumulatively acknowledges data that was sent more than once */
 };
 
 /* Puts all records of the pool on the free list. */
