@@ -118,9 +118,15 @@ static void ring_doorbell(struct channel *channel)
 {
 	struct core *core = channel->side->core;
 
+	if (!channel_read_evt_cons(channel) || channel->doorbell_fd < 0)
+		return;
+	/* It got up, took everything and published that between the look at its flag and the look at its index.
+	 * To ring now, and to remember this index, would silence the bell for what comes next: the byte is taken
+	 * without an event behind it. */
+	if (channel->evt_cons == channel->evt_published)
+		return;
 	/* A sleeping client that has taken nothing since it was rung has not got up yet; the byte is still there. */
-	if (!channel_read_evt_cons(channel) || channel->doorbell_fd < 0 ||
-	    (channel->has_rung && channel->rung_evt_cons == channel->evt_cons))
+	if (channel->has_rung && channel->rung_evt_cons == channel->evt_cons)
 		return;
 	channel->has_rung = true;
 	channel->rung_evt_cons = channel->evt_cons;
