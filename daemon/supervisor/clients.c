@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,22 @@
 #define STRANGER_SLOTS 8 /* connections that a user may have beyond the clients it is allowed */
 
 static void on_client_readable(void *arg);
+
+void log_stranger(struct supervisor *supervisor, const char *format, ...)
+{
+	uint64_t left_out = 0;
+	char text[640];
+	va_list args;
+
+	if (!log_budget_take(&supervisor->log_budget, monotonic_ns(), &left_out))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (left_out > 0)
+		log_info("%llu lines about clients were left out", (unsigned long long)left_out);
+	log_info("%s", text);
+}
 
 static uint32_t client_index(const struct client *client)
 {
@@ -95,7 +112,8 @@ static void refusal_send(struct supervisor *supervisor, int fd, int error, const
 
 static void client_refuse(struct client *client, int error, const char *reason)
 {
-	log_info("client of user %u, process %u, is refused: %s", client->uid, client->pid, reason);
+	log_stranger(client->supervisor, "client of user %u, process %u, is refused: %s", client->uid,
+		     client->pid, reason);
 	refusal_send(client->supervisor, client->socket_fd, error, reason);
 	client_leave(client);
 }
@@ -232,8 +250,9 @@ static void on_client_readable(void *arg)
 	if (length < 0 && errno == EAGAIN)
 		return;
 	if (length > 0)
-		log_notice("client %u (process %u) speaks after its hello; disconnecting it",
-			   client_index(client), client->pid);
+		log_stranger(client->supervisor,
+			     "client %u (process %u) speaks after its hello; disconnecting it",
+			     client_index(client), client->pid);
 	client_leave(client);
 }
 
@@ -400,13 +419,14 @@ void client_on_ready(struct supervisor *supervisor, uint32_t index)
 	int error = welcome_send(client);
 	peer_fds_close(client);
 	if (error) {
-		log_info("client %u (process %u) cannot be welcomed: %s", index, client->pid,
-			 strerror(-error));
+		log_stranger(supervisor, "client %u (process %u) cannot be welcomed: %s", index, client->pid,
+			     strerror(-error));
 		client_leave(client);
 		return;
 	}
 	client->state = CLIENT_READY;
-	log_info("client %u: process %u (%s) of user %u", index, client->pid, client->comm, client->uid);
+	log_stranger(supervisor, "client %u: process %u (%s) of user %u", index, client->pid, client->comm,
+		     client->uid);
 }
 
 void client_on_gone(struct supervisor *supervisor, uint32_t index)
@@ -424,8 +444,8 @@ void client_on_fault(struct supervisor *supervisor, uint32_t index, const char *
 
 	if (client == NULL || client->state < CLIENT_ADDING || client->state == CLIENT_LEAVING)
 		return;
-	log_notice("client %u (process %u, %s, user %u) is disconnected: %s", index, client->pid,
-		   client->comm, client->uid, reason);
+	log_stranger(supervisor, "client %u (process %u, %s, user %u) is disconnected: %s", index,
+		     client->pid, client->comm, client->uid, reason);
 	client_leave(client);
 }
 

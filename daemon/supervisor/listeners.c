@@ -254,15 +254,17 @@ static int listener_join(struct supervisor *supervisor, uint32_t client_index, c
 	return 0;
 }
 
-static void report_refusal(const struct client *client, const struct msg_listen *ask, int error)
+static void report_refusal(struct supervisor *supervisor, const struct client *client,
+			   const struct msg_listen *ask, int error)
 {
 	struct listener shown;
 	char text[INET_ADDRSTRLEN];
 
 	memcpy(shown.addr, ask->addr, 16);
-	log_info("client of process %u (%s, user %u) may not listen on %s:%u: %s%s", client->pid,
-		 client->comm, client->uid, addr_text(&shown, text), ask->port, strerror(-error),
-		 error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
+	log_stranger(supervisor, "client of process %u (%s, user %u) may not listen on %s:%u: %s%s",
+		     client->pid, client->comm, client->uid, addr_text(&shown, text), ask->port,
+		     strerror(-error),
+		     error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
 }
 
 void listener_on_ask(struct supervisor *supervisor, const struct msg_listen *ask)
@@ -276,7 +278,7 @@ void listener_on_ask(struct supervisor *supervisor, const struct msg_listen *ask
 	if (!error)
 		error = listener_join(supervisor, ask->client, ask, &listener);
 	if (error) {
-		report_refusal(client, ask, error);
+		report_refusal(supervisor, client, ask, error);
 		tell_done(supervisor, ask, 0, error);
 		return;
 	}
@@ -318,7 +320,8 @@ void listener_on_ready(struct supervisor *supervisor, const struct msg_listen *r
 	listener->member[ready->client] = MEMBER_ACTIVE;
 	tell_done(supervisor, &ask, ready->listener, 0);
 	char text[INET_ADDRSTRLEN];
-	log_info("client %u listens on %s:%u", ready->client, addr_text(listener, text), listener->port);
+	log_stranger(supervisor, "client %u listens on %s:%u", ready->client, addr_text(listener, text),
+		     listener->port);
 }
 
 void listeners_forget_client(struct supervisor *supervisor, uint32_t client)

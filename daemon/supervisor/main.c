@@ -27,6 +27,7 @@ static struct supervisor the_supervisor = {.state = {.fd = -1, .readonly_fd = -1
 					   .view = {.fd = -1, .readonly_fd = -1},
 					   .umem = {.fd = -1},
 					   .instance = {.lock_fd = -1},
+					   .pin_dir_fd = -1,
 					   .client_listener_fd = -1,
 					   .control_listener_fd = -1,
 					   .signal_fd = -1};

@@ -3,9 +3,11 @@
  * Makes everything that outlives the children: claims, memories, the XDP program, AF_XDP sockets, the mirror.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -49,6 +51,12 @@ static int iface_find(const struct config_iface *iface, struct found_iface *foun
 		    "ethtool -L %s",
 		    iface->name, iface->queues, has, iface->name);
 	found->queues = iface->queues ? iface->queues : (uint32_t)has;
+	/* A redirect must stay on its queue: what arrives on another has no socket to go to. */
+	if (found->queues < (uint32_t)has)
+		log_warning(
+		    "interface %s has %d queues and ixd serves %u: packets of its flows on the others are "
+		    "dropped, unless the interface sends all to the first ones (ethtool -X %s equal %u)",
+		    iface->name, has, found->queues, iface->name, found->queues);
 	return 0;
 }
 
@@ -227,11 +235,49 @@ static int iface_open(struct supervisor *supervisor, uint32_t index, struct why 
 	return 0;
 }
 
+/* The instance's lock keeps a second one of the same name away; this, one that was given the same pin_dir.
+ * The directory that a dead predecessor left carries no lock. */
+static int pin_dir_lock(struct supervisor *supervisor, struct why *why)
+{
+	const char *path = supervisor->instance.pin_dir;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : why_set(why, -errno, "pin_dir %s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		return why_set(why, -EBUSY,
+			       "pin_dir %s: another instance uses it; give this one another name or pin_dir",
+			       path);
+	}
+	supervisor->pin_dir_fd = fd;
+	return 0;
+}
+
+static void pin_dir_unlock(struct supervisor *supervisor)
+{
+	if (supervisor->pin_dir_fd >= 0)
+		close(supervisor->pin_dir_fd);
+	supervisor->pin_dir_fd = -1;
+}
+
+static int bpf_open(struct supervisor *supervisor, struct why *why)
+{
+	int error = pin_dir_lock(supervisor, why);
+
+	/* Loading removes the old directory and makes a new one, which is locked in its turn. */
+	pin_dir_unlock(supervisor);
+	if (!error)
+		error = bpf_set_load(&supervisor->config->fixed, supervisor->instance.pin_dir,
+				     &supervisor->bpf, why);
+	return error ? error : pin_dir_lock(supervisor, why);
+}
+
 static int network_open(struct supervisor *supervisor, struct why *why)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
 	const struct static_config *fixed = &supervisor->config->fixed;
-	int error = bpf_set_load(fixed, supervisor->instance.pin_dir, &supervisor->bpf, why);
+	int error = bpf_open(supervisor, why);
 
 	if (error)
 		return error;
@@ -279,6 +325,7 @@ void setup_undo(struct supervisor *supervisor)
 	/* Steering ends before the sockets go: no packet of an owned flow falls between. */
 	bpf_set_free(supervisor->bpf);
 	supervisor->bpf = NULL;
+	pin_dir_unlock(supervisor);
 	xsks_close(supervisor);
 	umem_unmap(&supervisor->umem);
 	umem_close(&supervisor->umem);

@@ -25,6 +25,7 @@
 #include "daemon/supervisor/client_memory.h"
 #include "daemon/supervisor/config.h"
 #include "daemon/supervisor/instance.h"
+#include "daemon/supervisor/log_budget.h"
 #include "daemon/supervisor/loop.h"
 #include "daemon/supervisor/netlink.h"
 #include "daemon/supervisor/umem.h"
@@ -135,6 +136,8 @@ struct supervisor {
 	struct loop_watch *client_listener_watch, *signal_watch;
 	struct client clients[IXD_CLIENTS_MAX];
 	struct listener listeners[IXD_LISTENERS_MAX];
+	struct log_budget log_budget;
+	int pin_dir_fd; /* locked: nobody else may use the directory */
 	bool is_stopping, is_announced;
 	int exit_code;
 };
@@ -173,6 +176,9 @@ void messages_from_dataplane(void *process);
 void messages_from_control(void *process);
 
 /* clients.c */
+/* A line that a stranger causes: at the level of information, and only as often as the budget says. */
+__attribute__((format(printf, 2, 3))) void log_stranger(struct supervisor *supervisor, const char *format,
+							...);
 int clients_init(struct supervisor *supervisor);
 void clients_fini(struct supervisor *supervisor);
 /* Tells a new dataplane process of all clients. */
