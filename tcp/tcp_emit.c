@@ -100,7 +100,8 @@ static void settle_ack(struct tcp_conn *c, int64_t edge)
 	c->flags &= ~(uint32_t)(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_DSACK_OWED);
 	c->ack_deadline_ns = 0;
 	c->ack_sent = (uint32_t)c->rcv_nxt;
-	if (edge > c->rcv_adv)
+	/* A FIN right behind a full window leaves rcv_nxt, and an empty window, one beyond the limit. */
+	if (edge > c->rcv_adv && edge <= c->rcv_limit)
 		c->rcv_adv = edge;
 }
 

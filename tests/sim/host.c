@@ -131,7 +131,7 @@ static void on_open(void *ctx, uint32_t conn, uint32_t listener)
 	tcp_info(h->engine, conn, &info);
 	a->port = info.tuple.remote_port;
 	/* Both sides know from the seed and the port what will be sent. */
-	a->to_send = (uint32_t)(sim_pattern(h->sim, a->port, 2, 0) * 4096u);
+	a->to_send = (uint32_t)(sim_pattern(h->sim, a->port, 2, 0) * 300u);
 	a->peer_total = UINT32_MAX;
 }
 

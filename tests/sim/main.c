@@ -162,11 +162,11 @@ static bool run(uint64_t seed, bool is_tracing, const char *pcap, struct tcp_sta
 	choose_config(s, &config);
 	sim_host_init(s, 0, &config);
 	sim_host_init(s, 1, &config);
-	s->conns = 1 + sim_random_below(&s->random, SIM_CONNS);
+	s->conns = 1 + sim_random_below(&s->random, sim_random_below(&s->random, 4) ? 2 : SIM_CONNS);
 	for (uint32_t i = 0; i < s->conns; i++) {
 		uint16_t port = (uint16_t)(FIRST_PORT + i);
 
-		sim_host_connect(&s->hosts[0], port, sim_random_below(&s->random, 300000), 0);
+		sim_host_connect(&s->hosts[0], port, SIM_BYTES_MIN + sim_random_below(&s->random, 32768), 0);
 	}
 	while (!s->has_failed && step(s)) {
 		sim_check_step(s);

@@ -11,7 +11,8 @@
 #include "tcp/tcp.h"
 
 #define SIM_CONNS 8
-#define SIM_BYTES_MAX (1u << 20) /* per direction and connection */
+#define SIM_BYTES_MIN 49152u      /* client to server */
+#define SIM_BYTES_MAX (1u << 17)  /* per direction and connection */
 #define SIM_SERVER_PORT 80
 
 struct sim_random {
