@@ -175,3 +175,24 @@ Test(event, doorbell_is_rung_only_for_a_sleeper_and_once)
 	rig_turn(rig);
 	cr_expect_eq(poll(&fd, 1, 0), 1, "it has taken events and slept again");
 }
+
+Test(event, a_client_that_was_quick_is_rung_the_next_time)
+{
+	struct channel *channel = &rig->core.clients->channel[0];
+	char bytes[64];
+	uint32_t peer;
+
+	rig_open(rig, 1, &peer);
+	rig_peer_send(rig, peer, 10);
+	rig_turn(rig);
+	/* It takes the event and sleeps again before the flag is read. */
+	rig_expect(rig, 0, IX_EV_RECV);
+	rig->clients[0].mine->is_sleeping = 1;
+	channel->evt_published--;
+	channel_mark_busy(channel);
+	channels_publish(rig->core.clients);
+	cr_expect_eq(recv(rig->clients[0].doorbell, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	rig_peer_send(rig, peer, 10);
+	rig_turn(rig);
+	cr_expect_eq(recv(rig->clients[0].doorbell, bytes, sizeof(bytes), MSG_DONTWAIT), 1);
+}
