@@ -74,8 +74,9 @@ static void mark(struct core *core, struct conn *conn)
 static bool circle_alloc(struct core *core, struct conn *conn)
 {
 	for (uint32_t bytes = CIRCLE_MAX_BYTES; bytes >= CIRCLE_MIN_BYTES; bytes /= 2) {
-		/* One connection takes an eighth of what is left at most. */
-		if (bytes > ix_tx_avail(core->channel) / 8 && bytes > CIRCLE_MIN_BYTES)
+		/* One connection takes a small part of what is left at most, or a few hundred would leave nothing
+		 * to the next. */
+		if (bytes > ix_tx_avail(core->channel) / 256 && bytes > CIRCLE_MIN_BYTES)
 			continue;
 		conn->circle = ix_tx_alloc(core->channel, bytes);
 		conn->circle_bytes = bytes;
