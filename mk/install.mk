@@ -58,6 +58,8 @@ install: all $(UNITS) $(O)/lib/libixclient.pc ## install below DESTDIR and PREFI
 	$(Q)tools/man-links "$(DESTDIR)$(MANDIR)" $(wildcard client-lib/man/*.3)
 	$(Q)test -e "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf" || \
 		install -D -m 0644 configs/default.conf "$(DESTDIR)$(SYSCONFDIR)/ixd/default.conf"
+	$(Q)test -n "$(DESTDIR)" || echo "installed; now: systemd-sysusers && systemd-tmpfiles --create ixd.conf &&" \
+		"systemctl daemon-reload && ldconfig, edit $(SYSCONFDIR)/ixd/default.conf, systemctl enable --now ixd.socket"
 
 OWN_FOLDERS := $(LIBEXECDIR) $(INCLUDEDIR)/ix $(DATADIR)/ixd $(DOCDIR)/examples $(DOCDIR)/configs $(DOCDIR)
 uninstall: ## remove what install installed, but the configuration

@@ -29,6 +29,21 @@ uninstalled() {
 		[ "$(find "$T/dest" -not -type d)" = "$T/dest/etc/ixd/default.conf" ] &&
 		grep -q '^# mine$' "$T/dest/etc/ixd/default.conf" && ! find "$T/dest" -type d -name 'ix*' | grep -v etc/ixd
 }
+# What was installed is enough to build a client, in C and in C++.
+compiled() {
+	local flags
+	make -s -C "$TEST_ROOT" O="$IXD_BUILD" SAN="${IXD_SAN:-}" DESTDIR="$T/dest" install || return 1
+	flags=$(PKG_CONFIG_SYSROOT_DIR="$T/dest" PKG_CONFIG_PATH="$T/dest/usr/lib/pkgconfig" \
+		pkg-config --cflags --libs libixclient) || return 1
+	printf '%s\n' '#include <ix/ix.h>' '#include <ix/ixev.h>' \
+		'int main(void) { struct ix_client *c; return ix_open("nobody", 0, &c) == 0; }' >"$T/client.c"
+	# shellcheck disable=SC2086 # a list of options
+	cc ${IXD_SAN:+-fsanitize=$IXD_SAN} -Wall -Werror -o "$T/client" "$T/client.c" $flags &&
+		LD_LIBRARY_PATH="$T/dest/usr/lib" "$T/client" &&
+		c++ ${IXD_SAN:+-fsanitize=$IXD_SAN} -x c++ -Wall -Werror -o "$T/client" "$T/client.c" $flags &&
+		LD_LIBRARY_PATH="$T/dest/usr/lib" "$T/client"
+}
+check "a client builds against what was installed" compiled
 check "make uninstall leaves the operator's configuration and nothing else" uninstalled
 check "units are well-formed" systemd-analyze --man=no --root="$ROOT" verify \
 	/lib/systemd/system/ixd.service /lib/systemd/system/ixd@x.service

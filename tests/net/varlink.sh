@@ -8,8 +8,9 @@ varlink() {
 	"$TEST_ROOT/tests/net/varlink_client.py" "$SOCKET" "$@"
 }
 
+ADMIN_ID=65106
 net_pair || exit 1
-ixd_conf default
+EXTRA="admin_group = \"$ADMIN_ID\";" ixd_conf default
 ixd_start || exit 1
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
 
@@ -76,7 +77,17 @@ spoil() {
 }
 check_says "a wrong file changes nothing and is named with its line" 'default.conf:[0-9]+:.*nonsense' spoil
 check "connections live on after both" two_connections
+# in_groups GROUPS COMMAND...: an ordinary user; control.sock belongs to group 0, as there is no group ixd.
+in_groups() {
+	local groups=$1
+	shift
+	setpriv --reuid="$STRANGER_ID" --regid="$STRANGER_ID" --groups="$groups" --no-new-privs "$@"
+}
+check "who may look" in_groups 0 ixctl status
+check_says "may not change" 'PermissionDenied' in_groups 0 ixctl reconfigure
+check_says "a wrong file is not read for him" 'PermissionDenied' in_groups 0 ixctl reconfigure
 sed -i '/^nonsense/d' "$T/default.conf"
+check "an administrator may" in_groups "0,$ADMIN_ID" ixctl reconfigure
 
 kill_control() {
 	local pid

@@ -20,13 +20,19 @@ class VarlinkError(Exception):
     """An error reply: args are its name and its parameters."""
 
 
+def connect(path):
+    """A connected socket. It waits while the server's backlog is full; only then do time limits begin."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(path)
+    sock.settimeout(TIMEOUT_S)
+    return sock
+
+
 class Connection:
     """One connection; calls and replies are JSON objects that end with a zero byte."""
 
     def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
-        self.sock.connect(path)
+        self.sock = connect(path)
         self.pending = b""
 
     def close(self):
@@ -199,9 +205,7 @@ def refused(connection, method, parameters, error):
 
 def closes(path, data):
     """The server ends a connection that sends this."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(TIMEOUT_S)
-    sock.connect(path)
+    sock = connect(path)
     try:
         sock.sendall(data)
         while sock.recv(65536):
@@ -224,13 +228,11 @@ def hostile(path):
         closes(path, data)
     idle = []
     for _ in range(200):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(TIMEOUT_S)
+        sock = connect(path)
         try:
-            sock.connect(path)
             sock.sendall(b'{"meth')
         except OSError:
-            pass
+            pass  # turned away already
         idle.append(sock)
     # One of those who were turned away was told why.
     told = idle[-1].recv(65536)
