@@ -17,6 +17,8 @@ struct output {
 	struct text_table table;
 	const struct output_ops *ops;
 	size_t pieces, rows; /* so far */
+	unsigned interval_s; /* the command is repeated this often; 0: runs once */
+	json_t *before;      /* the answer of the last time; NULL the first time */
 };
 
 /* An answer may come in pieces; each is the parameters object of one reply. */
@@ -28,6 +30,9 @@ extern const struct output_ops output_json, output_text;
 
 void output_init(struct output *o, const struct output_ops *ops, const struct command *command,
 		 const struct options *options, FILE *out);
+void output_fini(struct output *o);
+/* Before the answer to a repeated call. */
+void output_restart(struct output *o);
 
 struct command {
 	const char *name;

@@ -13,6 +13,11 @@ static const struct option_row options_stats[] = {
     {.letter = 'c', .name = "cores", .help = "also the value on each core"},
     {.letter = 'd', .name = "describe", .help = "also what is counted"},
     {.letter = 'g', .name = "group", .argument = "GROUP", .help = "only counters of core, tcp or xdp"},
+    {.letter = 'w',
+     .name = "watch",
+     .argument = "SECONDS",
+     .help = "go on, with what was counted per second",
+     .max = 3600},
     COMMAND_OPTIONS,
 };
 

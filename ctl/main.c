@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,35 +186,59 @@ static int receive_answers(struct varlink *v, const struct target *t, struct out
 	return EXIT_SUCCESS;
 }
 
+/* One call and its answers. */
+static int ask(struct varlink *v, const struct target *t, struct output *o, json_t *parameters)
+{
+	int err = varlink_call(v, o->command->method, parameters, o->command->wants_more);
+
+	if (err) {
+		explain_answer(t, err);
+		return EXIT_FAILURE;
+	}
+	if (receive_answers(v, t, o))
+		return EXIT_FAILURE;
+	if (fflush(stdout) || ferror(stdout)) {
+		if (errno != EPIPE)
+			fprintf(stderr, "ixctl: writing the answer: %s.\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int ask_again_and_again(struct varlink *v, const struct target *t, struct output *o,
+			       json_t *parameters)
+{
+	int status = ask(v, t, o, parameters);
+
+	while (status == EXIT_SUCCESS && o->interval_s > 0) {
+		sleep(o->interval_s);
+		output_restart(o);
+		status = ask(v, t, o, parameters);
+	}
+	return status;
+}
+
 static int run(const struct target *t, const struct command *c, const struct options *options, bool is_json)
 {
+	const char *interval = options_get(options, 'w');
 	json_t *parameters = json_object();
 	struct output output;
 	struct varlink v;
 	int status = EXIT_FAILURE, err;
 
 	output_init(&output, is_json ? &output_json : &output_text, c, options, stdout);
+	output.interval_s = interval ? (unsigned)strtoul(interval, NULL, 10) : 0;
 	err = varlink_open(&v, t->path, TIMEOUT_S);
 	if (err) {
 		explain_connect(t, err);
-		json_decref(parameters);
-		return EXIT_FAILURE;
+	} else if (!parameters || options_to_parameters(options, parameters)) {
+		explain_answer(t, -ENOMEM);
+	} else {
+		status = ask_again_and_again(&v, t, &output, parameters);
 	}
-	if (!parameters || options_to_parameters(options, parameters))
-		err = -ENOMEM;
-	if (!err)
-		err = varlink_call(&v, c->method, parameters, c->wants_more);
-	if (err)
-		explain_answer(t, err);
-	else
-		status = receive_answers(&v, t, &output);
+	output_fini(&output);
 	json_decref(parameters);
 	varlink_close(&v);
-	if (fflush(stdout) || ferror(stdout)) {
-		if (errno != EPIPE)
-			fprintf(stderr, "ixctl: writing the answer: %s.\n", strerror(errno));
-		return EXIT_FAILURE;
-	}
 	return status;
 }
 
@@ -248,6 +273,9 @@ static int run_command(const struct options *global, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options global;
+
+	/* A reader that goes away (a pager, head) is a failed write, not a death in the middle of a line. */
+	signal(SIGPIPE, SIG_IGN);
 	int next = options_parse(&global, global_options, "ixctl", argc, argv, stderr);
 
 	if (next < 0)

@@ -15,6 +15,19 @@ void output_init(struct output *o, const struct output_ops *ops, const struct co
 		text_table_init(&o->table, command->columns, out);
 }
 
+void output_fini(struct output *o)
+{
+	json_decref(o->before);
+	o->before = NULL;
+}
+
+void output_restart(struct output *o)
+{
+	o->pieces = 0;
+	o->rows = 0;
+	fputc('\n', o->out);
+}
+
 /* A streamed list becomes one document with one array, a line for each row, whatever pieces it came in. */
 static void json_list_piece(struct output *o, const json_t *parameters)
 {

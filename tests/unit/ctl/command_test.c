@@ -100,6 +100,38 @@ Test(command, stats_are_nonzero_unless_all_are_asked_for)
 	cr_assert_not_null(strstr(print_one("stats", 'c', false, COUNTERS), " 3\n"));
 }
 
+Test(command, watched_stats_are_rates)
+{
+	static const char *const answers[] = {
+	    "{\"counters\":[{\"group\":\"tcp\",\"name\":\"x\",\"value\":100},{\"group\":\"tcp\",\"name\":"
+	    "\"y\",\"value\":7}]}",
+	    "{\"counters\":[{\"group\":\"tcp\",\"name\":\"x\",\"value\":150},{\"group\":\"tcp\",\"name\":"
+	    "\"y\",\"value\":7}]}",
+	};
+	const struct command *c = command_find("stats");
+	struct options options = {.rows = c->options};
+	struct output o;
+	FILE *file = fmemopen(out, sizeof(out), "w");
+
+	output_init(&o, &output_text, c, &options, file);
+	o.interval_s = 2;
+	for (int i = 0; i < 2; i++) {
+		json_t *answer = json_loads(answers[i], 0, NULL);
+
+		if (i > 0)
+			output_restart(&o);
+		o.ops->piece(&o, answer);
+		o.ops->end(&o);
+		json_decref(answer);
+	}
+	output_fini(&o);
+	fclose(file);
+	const char *second = strstr(out, "per second, over the last 2 s:\n");
+	cr_assert_not_null(second);
+	cr_assert_not_null(strstr(second, " 25\n"));
+	cr_assert_null(strstr(second, "tcp.y"));
+}
+
 Test(command, flows_are_ranges)
 {
 	cr_assert_str_eq(print_one("flows", 0, false, "{\"groups\":[0,0,1,1,0]}"),
