@@ -15,6 +15,7 @@
 #define IDLE_NS      (3600 * NS_PER_S)
 
 struct loop_watch {
+	struct loop_watch *next, **link; /* in loop->watches */
 	int fd;
 	bool is_armed; /* io_uring holds a reference */
 	bool is_removed;
@@ -36,9 +37,20 @@ int loop_init(struct loop *loop)
 	return io_uring_queue_init(RING_ENTRIES, &loop->ring, 0);
 }
 
+static void watch_free(struct loop_watch *watch)
+{
+	*watch->link = watch->next;
+	if (watch->next != NULL)
+		watch->next->link = watch->link;
+	free(watch);
+}
+
 void loop_fini(struct loop *loop)
 {
 	io_uring_queue_exit(&loop->ring);
+	/* After it nothing refers to those that were being removed. */
+	while (loop->watches != NULL)
+		watch_free(loop->watches);
 }
 
 /* A full submission queue is emptied by submitting it. */
@@ -72,8 +84,13 @@ struct loop_watch *loop_watch_add(struct loop *loop, int fd, void (*on_readable)
 	watch->fd = fd;
 	watch->on_readable = on_readable;
 	watch->arg = arg;
+	watch->next = loop->watches;
+	watch->link = &loop->watches;
+	if (watch->next != NULL)
+		watch->next->link = &watch->next;
+	loop->watches = watch;
 	if (!watch_arm(loop, watch)) {
-		free(watch);
+		watch_free(watch);
 		return NULL;
 	}
 	return watch;
@@ -103,8 +120,10 @@ static void watch_complete(struct loop *loop, struct loop_watch *watch)
 	watch->is_armed = false;
 	if (!watch->is_removed)
 		watch->on_readable(watch->arg);
-	if (watch->is_removed || !watch_arm(loop, watch))
-		free(watch);
+	if (watch->is_removed)
+		watch_free(watch);
+	else if (!watch_arm(loop, watch))
+		loop->error = -EBUSY;
 }
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_ns)
@@ -158,7 +177,7 @@ int loop_turn(struct loop *loop, uint64_t timeout_ns)
 		if (watch != NULL)
 			watch_complete(loop, watch);
 	}
-	return 0;
+	return loop->error;
 }
 
 int loop_run(struct loop *loop)

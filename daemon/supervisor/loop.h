@@ -24,12 +24,15 @@ struct loop_timer {
 
 struct loop {
 	struct io_uring ring;
+	struct loop_watch *watches; /* all that are not freed yet */
 	struct loop_timer *timers;
 	bool must_stop;
+	int error; /* a watch could not be armed again: the loop is no good any more */
 };
 
 /* 0 or negative errno. */
 int loop_init(struct loop *loop);
+/* Frees all watches, too. */
 void loop_fini(struct loop *loop);
 /* Calls on_readable(arg) whenever fd is readable or hung up. NULL without memory. The descriptor stays the
  * caller's, who removes the watch before closing it. */
