@@ -26,10 +26,9 @@ int config_error(struct why *why, const config_setting_t *setting, int error, co
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (config_setting_source_line(setting) == 0)
-		return why_set(why, error, "%s: %.440s", file ? file : "configuration", text);
-	return why_set(why, error, "%s:%u: %.440s", file ? file : "configuration",
-		       config_setting_source_line(setting), text);
+	/* What is missing in the whole file is missing from its first line on. */
+	unsigned line = config_setting_source_line(setting);
+	return why_set(why, error, "%s:%u: %.440s", file ? file : "configuration", line ? line : 1, text);
 }
 
 void config_section_defaults(const struct config_section *section, void *base)

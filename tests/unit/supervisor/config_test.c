@@ -70,7 +70,7 @@ struct mistake {
 };
 
 static const struct mistake mistakes[] = {
-    {"", "FILE: ", "no interface", -EINVAL},
+    {"", "FILE:1:", "no interface", -EINVAL},
     {"interfaces = ( \"a\" );\nspin = 4;\n", "FILE:2:", "unknown key \"spin\"", -EINVAL},
     {"interfaces = ( \"a\" );\nspin_us = \"x\";\n", "FILE:2:", "no number", -EINVAL},
     {"interfaces = ( \"a\" );\nspin_us = -1;\n", "FILE:2:", "negative", -ERANGE},
