@@ -88,8 +88,8 @@ struct channel {
 	int doorbell_fd; /* -1: hung up */
 };
 
-#define COOKIE_BUCKETS     4096u
-#define PORT_COUNTERS      256u
+#define CONN_BUCKETS        4096u
+#define PORT_COUNTERS       256u
 #define CHANNELS_POLLED_MIN 8u /* so many clients are looked at in every turn, whether idle or not */
 
 struct client_side {
@@ -123,7 +123,7 @@ struct client_side {
 	bool is_recovering;
 
 	uint8_t hash_key[16];
-	uint32_t cookie_bucket[COOKIE_BUCKETS]; /* connects going on, by client and cookie: index + 1 */
+	uint32_t bucket[CONN_BUCKETS]; /* connects going on by cookie, held ghosts by handle: index + 1 */
 	uint16_t port_counter[PORT_COUNTERS];
 	struct port_wait *port_wait; /* ephemeral.c: ports that wait for the end of TIME_WAIT */
 

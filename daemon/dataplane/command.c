@@ -46,8 +46,18 @@ static int command_accept(struct command *c)
 	return 0;
 }
 
+/* The client gives up what it has not read of a connection that is over. */
+static int let_go(struct command *c)
+{
+	c->side->conns[c->conn].phase = CONN_CLOSED;
+	event_owe(c->side, c->conn);
+	return 0;
+}
+
 static int command_abort(struct command *c)
 {
+	if (c->conn >= c->side->conns_max)
+		return let_go(c);
 	conn_abort(c->side, c->conn);
 	return 0;
 }
@@ -90,8 +100,12 @@ static int command_recv_done(struct command *c)
 		return command_refuse(&c->side->core->stats->refused_state, -EINVAL);
 	rec->rx_done_off += c->cmd->recv_done.bytes;
 	rx_reclaim(c->channel, rec, &c->side->local[c->conn]);
-	/* The engine hears of it once per batch, however many there are. */
-	conn_want(c->side, c->conn, CONN_WANT_LIMIT);
+	/* The engine hears of it once per batch, however many there are; of a connection that is over never, and then the
+	 * client may hear that it is. */
+	if (c->conn < c->side->conns_max)
+		conn_want(c->side, c->conn, CONN_WANT_LIMIT);
+	else
+		event_owe(c->side, c->conn);
 	return 0;
 }
 
@@ -108,6 +122,8 @@ static int command_close(struct command *c)
 	struct conn_record *rec = &c->side->conns[c->conn];
 	bool unread = rec->rx_done_off < rec->rx_ready_off;
 
+	if (c->conn >= c->side->conns_max)
+		return let_go(c);
 	rec->phase = CONN_CLOSED;
 	rec->owed &= (uint8_t)~CONN_OWED_EOF;
 	if (tcp_close(core->tcp, core->now, c->conn, unread) < 0)
@@ -135,19 +151,20 @@ static int command_setopt(struct command *c)
 static const struct operation {
 	int (*run)(struct command *c);
 	uint32_t phases; /* bits; NO_HANDLE: not on a connection */
+	bool is_for_held; /* also on a connection that is over, but not read to its end: conn_is_held() */
 } operations[IX_OP_COUNT] = {
-    [IX_OP_LISTEN] = {command_listen, NO_HANDLE},
-    [IX_OP_UNLISTEN] = {command_unlisten, NO_HANDLE},
-    [IX_OP_CONNECT] = {command_connect, NO_HANDLE},
-    [IX_OP_CANCEL] = {command_cancel, NO_HANDLE},
-    [IX_OP_ACCEPT] = {command_accept, PHASE(CONN_KNOCKED)},
-    [IX_OP_REJECT] = {command_abort, PHASE(CONN_KNOCKED)},
-    [IX_OP_SENDV] = {command_sendv, PHASE(CONN_OPEN)},
-    [IX_OP_RECV_DONE] = {command_recv_done, PHASE(CONN_OPEN)},
-    [IX_OP_SHUTDOWN] = {command_shutdown, PHASE(CONN_OPEN)},
-    [IX_OP_CLOSE] = {command_close, PHASE(CONN_OPEN)},
-    [IX_OP_ABORT] = {command_abort, PHASE(CONN_KNOCKED) | PHASE(CONN_OPEN) | PHASE(CONN_CLOSED)},
-    [IX_OP_SETOPT] = {command_setopt, PHASE(CONN_OPEN)},
+    [IX_OP_LISTEN] = {command_listen, NO_HANDLE, false},
+    [IX_OP_UNLISTEN] = {command_unlisten, NO_HANDLE, false},
+    [IX_OP_CONNECT] = {command_connect, NO_HANDLE, false},
+    [IX_OP_CANCEL] = {command_cancel, NO_HANDLE, false},
+    [IX_OP_ACCEPT] = {command_accept, PHASE(CONN_KNOCKED), false},
+    [IX_OP_REJECT] = {command_abort, PHASE(CONN_KNOCKED), false},
+    [IX_OP_SENDV] = {command_sendv, PHASE(CONN_OPEN), false},
+    [IX_OP_RECV_DONE] = {command_recv_done, PHASE(CONN_OPEN), true},
+    [IX_OP_SHUTDOWN] = {command_shutdown, PHASE(CONN_OPEN), false},
+    [IX_OP_CLOSE] = {command_close, PHASE(CONN_OPEN), true},
+    [IX_OP_ABORT] = {command_abort, PHASE(CONN_KNOCKED) | PHASE(CONN_OPEN) | PHASE(CONN_CLOSED), true},
+    [IX_OP_SETOPT] = {command_setopt, PHASE(CONN_OPEN), false},
 };
 
 static int run(struct command *c)
@@ -165,6 +182,8 @@ static int run(struct command *c)
 		return command_refuse(&stats->refused_stale_handle, -ESTALE);
 	if (!(op->phases & PHASE(c->side->conns[c->conn].phase)))
 		return command_refuse(&stats->refused_state, -EINVAL);
+	if (c->conn >= c->side->conns_max && !op->is_for_held)
+		return command_refuse(&stats->refused_state, -EPIPE);
 	return op->run(c);
 }
 

@@ -228,6 +228,57 @@ void conn_abort(struct client_side *side, uint32_t conn)
 		conn_end(side, conn, IX_REASON_ABORTED);
 }
 
+static uint32_t *bucket(const struct client_side *side, uint32_t client, uint64_t key)
+{
+	uint64_t input[2] = {client, key};
+	uint64_t hash = keyed_hash(side->hash_key, input, sizeof(input));
+
+	return (uint32_t *)(uintptr_t)&side->bucket[hash % CONN_BUCKETS];
+}
+
+/* Connections that are looked for by something else than their index: connects by cookie, held ghosts by handle. */
+static uint64_t key_of(const struct client_side *side, uint32_t conn)
+{
+	return conn < side->conns_max ? side->conns[conn].cookie : side->conns[conn].handle;
+}
+
+static void hash_add(struct client_side *side, uint32_t conn)
+{
+	uint32_t *head = bucket(side, side->conns[conn].client, key_of(side, conn));
+
+	side->local[conn].hash_next = *head;
+	side->local[conn].flags |= CONN_IS_HASHED;
+	*head = conn + 1;
+}
+
+static void hash_remove(struct client_side *side, uint32_t conn)
+{
+	uint32_t *link;
+
+	if (!(side->local[conn].flags & CONN_IS_HASHED))
+		return;
+	side->local[conn].flags &= (uint8_t)~CONN_IS_HASHED;
+	link = bucket(side, side->conns[conn].client, key_of(side, conn));
+	for (; *link; link = &side->local[*link - 1].hash_next) {
+		if (*link == conn + 1) {
+			*link = side->local[conn].hash_next;
+			return;
+		}
+	}
+}
+
+static uint32_t hash_find(const struct client_side *side, uint32_t client, uint64_t key, bool is_ghost)
+{
+	for (uint32_t link = *bucket(side, client, key); link; link = side->local[link - 1].hash_next) {
+		uint32_t conn = link - 1;
+
+		if (side->conns[conn].client == client && (conn >= side->conns_max) == is_ghost &&
+		    key_of(side, conn) == key)
+			return conn;
+	}
+	return STATE_NONE;
+}
+
 uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle)
 {
 	uint32_t conn = (uint32_t)handle;
@@ -236,56 +287,31 @@ uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_
 	if (conn >= side->conns_max)
 		return STATE_NONE;
 	rec = &side->conns[conn];
-	/* A handle of another client, right or guessed, is no handle: nothing distinguishes the two answers. */
-	if (rec->client != client || rec->phase == CONN_FREE || rec->handle != handle)
-		return STATE_NONE;
-	/* A handshake in progress has no handle that a client could know. */
-	return rec->phase == CONN_OPENING ? STATE_NONE : conn;
-}
-
-static uint32_t *cookie_bucket(const struct client_side *side, uint32_t client, uint64_t cookie)
-{
-	uint64_t input[2] = {client, cookie};
-	uint64_t hash = keyed_hash(side->hash_key, input, sizeof(input));
-
-	return (uint32_t *)(uintptr_t)&side->cookie_bucket[hash % COOKIE_BUCKETS];
+	/* A handle of another client, right or guessed, is no handle: nothing distinguishes the two answers. A handshake
+	 * in progress has no handle that a client could know. */
+	if (rec->client == client && rec->phase > CONN_OPENING && rec->handle == handle)
+		return conn;
+	return side->ghosts ? hash_find(side, client, handle, true) : STATE_NONE;
 }
 
 void conn_cookie_add(struct client_side *side, uint32_t conn)
 {
-	struct conn_record *rec = &side->conns[conn];
-	uint32_t *bucket = cookie_bucket(side, rec->client, rec->cookie);
-
-	side->local[conn].cookie_next = *bucket;
-	side->local[conn].flags |= CONN_IS_CONNECTING;
-	*bucket = conn + 1;
+	hash_add(side, conn);
 }
 
 void conn_cookie_remove(struct client_side *side, uint32_t conn)
 {
-	struct conn_record *rec = &side->conns[conn];
-	uint32_t *link;
-
-	if (!(side->local[conn].flags & CONN_IS_CONNECTING))
-		return;
-	side->local[conn].flags &= (uint8_t)~CONN_IS_CONNECTING;
-	for (link = cookie_bucket(side, rec->client, rec->cookie); *link; link = &side->local[*link - 1].cookie_next) {
-		if (*link == conn + 1) {
-			*link = side->local[conn].cookie_next;
-			return;
-		}
-	}
+	hash_remove(side, conn);
 }
 
 uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint64_t cookie)
 {
-	for (uint32_t link = *cookie_bucket(side, client, cookie); link; link = side->local[link - 1].cookie_next) {
-		const struct conn_record *rec = &side->conns[link - 1];
+	return hash_find(side, client, cookie, false);
+}
 
-		if (rec->client == client && rec->cookie == cookie)
-			return link - 1;
-	}
-	return STATE_NONE;
+bool conn_is_held(const struct conn_record *rec)
+{
+	return rec->dead_reason == IX_REASON_CLOSED && rec->phase == CONN_OPEN && rec->rx_done_off < rec->rx_ready_off;
 }
 
 /* The client was told of the connection, or asked for it, and so has to be told of its end. */
@@ -324,10 +350,13 @@ void conn_end(struct client_side *side, uint32_t conn, uint8_t reason)
 	rec->dead_reason = reason;
 	conn_queue_push(side, &channel->owed, conn);
 	channel_mark_busy(channel);
-	if (event_post_conn(channel, conn))
+	if (!conn_is_held(rec) && event_post_conn(channel, conn))
 		return;
 	ghost = conn_record_to_ghost(side, conn);
-	if (ghost == STATE_NONE) {
+	if (ghost != STATE_NONE) {
+		if (conn_is_held(&side->conns[ghost]))
+			hash_add(side, ghost);
+	} else {
 		/* conn_has_room() keeps a place for each, so this takes an engine that opened one without asking. */
 		channel_fault(channel, "no record is left for the events that it does not take");
 		conn_forget(side, conn, channel, false, 0);
@@ -345,6 +374,7 @@ void conn_forget(struct client_side *side, uint32_t conn, struct channel *channe
 			rx_bury(channel, rec, loc, evt_index);
 		else
 			rx_free_all(channel, rec, loc);
+		hash_remove(side, conn);
 		conn_detach(side, conn);
 	}
 	conn_record_free(side, conn);

@@ -29,7 +29,7 @@ enum conn_want {
 	CONN_IS_LISTED = 1 << 2,    /* in client_side.work_head */
 	CONN_IS_QUEUED = 1 << 3,    /* in a conn_queue */
 	CONN_IS_COUNTED = 1 << 4,   /* in client_shared.conns */
-	CONN_IS_CONNECTING = 1 << 5, /* in client_side.cookie_bucket */
+	CONN_IS_HASHED = 1 << 5,    /* in client_side.bucket */
 	CONN_IS_HALF_OPEN = 1 << 6, /* its reservation counts in rx_pool.half_open */
 };
 
@@ -48,7 +48,7 @@ struct conn_local {
 	uint64_t reserved1;
 	/* second line: once per connection or window */
 	uint32_t list_next, list_prev; /* connections of a channel; next also chains free ghosts */
-	uint32_t cookie_next;          /* in client_side.cookie_bucket: index + 1 */
+	uint32_t hash_next;            /* in client_side.bucket: index + 1 */
 	uint32_t reserved;
 	uint64_t since_ns;  /* beginning of the present measurement of the window's use; orphans: the deadline */
 	uint64_t reserved2[5];
@@ -74,7 +74,14 @@ void conn_want(struct client_side *side, uint32_t conn, enum conn_want want);
 /* Does what connections want. Not from a callback of the engine. */
 void conn_work_run(struct client_side *side);
 
-/* The live record of a client's handle, or STATE_NONE when there is none (any more). */
+/*
+ * A connection that has ended in order while its client still reads: received bytes stay where they are, and `dead`,
+ * which would give them back, waits until recv_done covers them or the client closes. It is a ghost meanwhile, and
+ * its handle is good for these commands.
+ */
+bool conn_is_held(const struct conn_record *rec);
+
+/* The record of a client's handle, live or (index >= conns_max) held, or STATE_NONE when there is none (any more). */
 uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle);
 
 /* Connects that are going on, by client and cookie. */

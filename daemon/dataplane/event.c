@@ -183,7 +183,7 @@ bool event_post_conn(struct channel *channel, uint32_t conn)
 	if (rec->phase == CONN_OPEN &&
 	    (!post_recv(channel, conn) || !post_flag(channel, conn, CONN_OWED_EOF, post_eof)))
 		return false;
-	if (!(rec->owed & CONN_OWED_DEAD)) {
+	if (!(rec->owed & CONN_OWED_DEAD) || conn_is_held(rec)) {
 		conn_queue_remove(side, &channel->owed, conn);
 		return true;
 	}

@@ -162,6 +162,76 @@ Test(conn, eof_comes_after_all_bytes_and_half_close_goes_on)
 	expect_clean();
 }
 
+/* Both directions end while the client has not read: the bytes stay, and `dead` waits for it. */
+static uint64_t half_read(uint32_t *peer)
+{
+	uint64_t handle = rig_open(rig, 8, peer);
+	struct ix_event event;
+
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SHUTDOWN, .handle = handle});
+	rig_turn(rig);
+	cr_assert(rig->peers[*peer].has_eof);
+	rig_peer_send(rig, *peer, 5000);
+	tcp_close(rig->peer, rig->core.now, *peer, false);
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_RECV);
+	cr_expect_eq(check_recv(0, &event, 0), 5000);
+	rig_expect(rig, 0, IX_EV_EOF);
+	rig_expect_none(rig, 0);
+	cr_expect_eq(rig->core.clients->conns_live, 0, "the engine has forgotten it");
+	return handle;
+}
+
+Test(conn, an_orderly_end_waits_for_the_reader)
+{
+	uint32_t peer, other;
+	uint64_t handle = half_read(&peer);
+
+	/* Its record is used again meanwhile. */
+	cr_expect_eq((uint32_t)rig_open(rig, 9, &other), (uint32_t)handle);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 4999}});
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	rig_sendv(rig, 0, handle, 0, 1);
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_ERROR).outcome, -EPIPE);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 2}});
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_ERROR).outcome, -EINVAL);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 1}});
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_DEAD).cookie, 8);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_CLOSE, .handle = handle});
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_ERROR).outcome, -ESTALE);
+	tcp_abort(rig->peer, rig->core.now, other);
+	rig_turn(rig);
+	rig_expect(rig, 0, IX_EV_DEAD);
+	expect_clean();
+}
+
+Test(conn, a_reader_may_close_before_the_end)
+{
+	uint32_t peer;
+	uint64_t handle = half_read(&peer);
+
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_CLOSE, .handle = handle});
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_DEAD).reason, IX_REASON_CLOSED);
+	expect_clean();
+}
+
+Test(conn, a_reader_may_die_before_the_end)
+{
+	struct mail mail;
+	uint32_t peer;
+
+	half_read(&peer);
+	channel_del(&rig->core, 0);
+	cr_expect(rig_mail(rig, MAIL_CLIENT_GONE, &mail));
+	cr_expect_eq(rig->core.clients->ghosts, 0);
+}
+
 Test(conn, close_with_unread_bytes_resets)
 {
 	uint32_t peer;
