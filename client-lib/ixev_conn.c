@@ -76,6 +76,7 @@ struct ixev_conn *conn_new(struct ixev_loop *loop, struct ev_core *core)
 	loop->conn_count++;
 	conn->loop = loop;
 	conn->core = core;
+	conn->rx_base = ix_rx_ptr(core->channel, 0);
 	conn->handlers = &no_handlers;
 	conn->high_water = HIGH_WATER_DEFAULT;
 	list_init(&conn->to_flush);
@@ -94,6 +95,7 @@ void conn_free(struct ixev_conn *conn)
 	tx_drop(conn);
 	free(conn->tx_chunks);
 	free(conn->rx_parts);
+	free(conn->rx_legacy);
 	/* The slot's next connection has another generation: late events of this one find nobody. */
 	slot->generation = slot->generation % GENERATION_MAX + 1;
 	slot->conn = NULL;
@@ -215,6 +217,11 @@ bool conn_flush(struct ixev_conn *conn)
 	/* Only an abort stops a connect; a close waits for it, since what was written before shall arrive. */
 	bool ends_early = conn->wants_reject || (conn->wants_abort && conn->state <= CONN_KNOCKED);
 
+	if (conn->state == CONN_ENDED) {
+		if (!conn->rx_bytes || conn->wants_close || conn->wants_abort)
+			conn_dead(conn, IX_REASON_CLOSED);
+		return true;
+	}
 	if (conn->has_said_end)
 		return true;
 	if (ends_early)
@@ -385,6 +392,16 @@ static void on_sent(struct ixev_conn *conn, const struct ix_event *event)
 		conn->handlers->on_sent(conn, conn->arg);
 }
 
+/* Both sides have ended in order, and the application has not read everything: it may. */
+static bool outlives(struct ixev_conn *conn)
+{
+	if (!conn->rx_bytes || !is_heard(conn) || !rx_inherit(conn))
+		return false;
+	conn->state = CONN_ENDED;
+	tx_drop(conn);
+	return true;
+}
+
 void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_event *event)
 {
 	(void)core;
@@ -404,6 +421,8 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 			conn->handlers->on_eof(conn, conn->arg);
 		return;
 	case IX_EV_DEAD:
+		if (event->reason == IX_REASON_CLOSED && outlives(conn))
+			return;
 		conn_dead(conn,
 			  event->reason < IX_REASON_COUNT ? (enum ix_reason)event->reason : IX_REASON_RESET);
 		return;

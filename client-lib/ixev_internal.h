@@ -93,6 +93,7 @@ enum conn_state {
 	CONN_KNOCKED,     /* IX_OP_ACCEPT not yet appended */
 	CONN_ACCEPT_SENT, /* from here on ixd knows it by handle and cookie */
 	CONN_OPEN,
+	CONN_ENDED, /* dead to ixd; on_dead waits until what was received is read */
 };
 
 struct ixev_conn {
@@ -115,6 +116,8 @@ struct ixev_conn {
 	struct list to_flush, to_write;
 
 	struct rx_part *rx_parts;
+	const uint8_t *rx_base; /* what the parts' offsets count from */
+	uint8_t *rx_legacy;     /* own copy of what was unread when the connection ended */
 	struct queue rx;
 	size_t rx_bytes;  /* readable */
 	uint64_t rx_owed; /* consumed and not yet told */
@@ -230,6 +233,9 @@ void listeners_end(struct ixev_loop *loop);
 
 /* IX_EV_RECV; false: no memory to remember it. */
 bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len);
+
+/* Copies what is unread out of ixd's memory, which is others' after the dead event. False: no memory. */
+bool rx_inherit(struct ixev_conn *conn);
 
 /* IX_EV_SENT: frees what is covered. */
 void tx_acked(struct ixev_conn *conn, uint64_t acked_total);

@@ -50,7 +50,7 @@ static void conn_forget(struct ixev_conn *conn)
 {
 	struct ix_channel *channel = conn->core->channel;
 
-	if (!conn->has_said_end && conn->state >= CONN_ACCEPT_SENT)
+	if (!conn->has_said_end && (conn->state == CONN_ACCEPT_SENT || conn->state == CONN_OPEN))
 		ix_abort(channel, conn->handle);
 	else if (conn->state == CONN_CONNECT_SENT)
 		ix_cancel(channel, conn->cookie);
@@ -156,11 +156,16 @@ static bool flush_core(struct ev_core *core)
 
 static bool flush_all(struct ixev_loop *loop)
 {
-	bool is_all_said = listeners_flush(loop);
+	bool is_all_said = true;
 
 	for (unsigned i = 0; i < loop->core_count; i++)
 		if (!flush_core(&loop->cores[i]))
 			is_all_said = false;
+	/* After the accepts: an unlisten ends the knocks that nobody has taken. */
+	if (loop->has_listener_news) {
+		is_all_said &= listeners_flush(loop);
+		ix_flush(loop->channels[0]);
+	}
 	return is_all_said;
 }
 

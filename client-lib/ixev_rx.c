@@ -3,6 +3,7 @@
  * Receiving: a queue of the places in RX memory where a connection's bytes lie. Reading never copies unless
  * asked to; consuming is told to ixd once per turn.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "client-lib/ixev_internal.h"
@@ -28,6 +29,26 @@ bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 	return true;
 }
 
+bool rx_inherit(struct ixev_conn *conn)
+{
+	size_t filled = 0;
+
+	conn->rx_legacy = malloc(conn->rx_bytes);
+	if (!conn->rx_legacy)
+		return false;
+	for (uint32_t i = 0; i < conn->rx.count; i++) {
+		const struct rx_part *part = &conn->rx_parts[queue_place(&conn->rx, i)];
+
+		memcpy(conn->rx_legacy + filled, conn->rx_base + part->off, part->len);
+		filled += part->len;
+	}
+	/* The budget of a connection is far below 4 GiB, so one part holds it all. */
+	conn->rx.count = 1;
+	conn->rx_parts[queue_place(&conn->rx, 0)] = (struct rx_part){.len = (uint32_t)filled};
+	conn->rx_base = conn->rx_legacy;
+	return true;
+}
+
 IX_EXPORT bool ixev_is_eof(const struct ixev_conn *conn)
 {
 	return conn->is_eof;
@@ -45,7 +66,7 @@ IX_EXPORT size_t ixev_peek(const struct ixev_conn *conn, const void **data)
 	if (!conn->rx.count)
 		return 0;
 	part = &conn->rx_parts[queue_place(&conn->rx, 0)];
-	*data = ix_rx_ptr(conn->core->channel, part->off);
+	*data = conn->rx_base + part->off;
 	return part->len;
 }
 
@@ -57,7 +78,7 @@ IX_EXPORT unsigned ixev_peekv(const struct ixev_conn *conn, struct iovec *parts,
 		const struct rx_part *part = &conn->rx_parts[queue_place(&conn->rx, filled)];
 
 		/* iovec has no const; the memory is mapped read-only, so a writer learns at once. */
-		parts[filled].iov_base = (void *)(uintptr_t)ix_rx_ptr(conn->core->channel, part->off);
+		parts[filled].iov_base = (void *)(uintptr_t)(conn->rx_base + part->off);
 		parts[filled].iov_len = part->len;
 	}
 	return filled;

@@ -25,7 +25,7 @@ static struct tx_chunk *chunk_at(struct ixev_conn *conn, uint32_t i)
 
 static bool can_write(const struct ixev_conn *conn)
 {
-	return !conn->wants_shutdown && !conn->wants_close && !conn->wants_abort;
+	return conn->state != CONN_ENDED && !conn->wants_shutdown && !conn->wants_close && !conn->wants_abort;
 }
 
 /* A fresh chunk at the queue's end, for `want` bytes and more of their kind. NULL: no memory. */

@@ -31,6 +31,7 @@ static struct {
 static struct {
 	struct ixev_loop *loop;
 	struct ixev_conn *conn;
+	struct ixev_listener *listener;
 	struct ixev_timer *patience;
 	bool is_open;
 	bool stdin_ended;
@@ -125,6 +126,9 @@ static void on_open(struct ixev_conn *conn, void *arg)
 	ixev_remote(conn, &remote);
 	say(config.is_listening ? "connection from" : "connected to", &remote);
 	cat.is_open = true;
+	/* Not before: an unlisten ends connections that are not yet taken. */
+	if (cat.listener)
+		ixev_unlisten(cat.listener);
 	if (!config.has_no_stdin && ixev_watch(cat.loop, STDIN_FILENO, POLLIN, on_stdin, NULL))
 		die("out of memory");
 }
@@ -181,7 +185,7 @@ static int on_accept(struct ixev_listener *listener, struct ixev_conn *conn, voi
 	/* The first connection only. */
 	if (cat.conn)
 		return -EBUSY;
-	ixev_unlisten(listener);
+	cat.listener = listener;
 	cat.conn = conn;
 	cat.active_ns = ixev_now_ns(cat.loop);
 	ixev_set_handlers(conn, &handlers, NULL);
@@ -213,8 +217,8 @@ static void on_patience(struct ixev_timer *timer, void *arg)
 		ixev_timer_set(timer, end_ns - now_ns);
 		return;
 	}
-	die("%s: %s for %u s", config.address, cat.is_open ? "nothing happened" : "no connection",
-	    config.timeout_s);
+	die("%s: %s for %u s", config.address,
+	    cat.is_open ? "timed out, nothing happened" : "timed out, no connection", config.timeout_s);
 }
 
 static void start(struct ix_client *client, struct ix_addr *addr)

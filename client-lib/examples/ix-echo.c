@@ -3,9 +3,10 @@
  * ix-echo: sends back what it receives. The low-level interface at its plainest: take a batch of events,
  * answer each with commands, flush once.
  *
- * Each connection owns one buffer of TX memory, used as a circle: received bytes are copied into it and sent
- * from there, and what the peer has acknowledged makes room again. Received bytes for which the circle or the
- * send limit has no room are not given back to ixd, so a peer that does not read is not read from.
+ * Received bytes are copied into a block of TX memory as soon as the send limit and the memory allow, and
+ * given back to ixd; the block is freed when the peer has acknowledged it. What cannot be copied yet stays
+ * with ixd, so a peer that does not read is not read from. A connection that has nothing under way holds no
+ * memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,40 +17,49 @@
 
 #include "client-lib/examples/options.h"
 
-#define CIRCLE_MAX_BYTES 262144u
-#define CIRCLE_MIN_BYTES 4096u
-#define LISTENER_COOKIE  0u
-#define EVENTS_PER_TURN  256u
+#define BLOCK_MAX_BYTES     65536u
+#define LISTENER_COOKIE     0u
+#define EVENTS_PER_TURN     256u
 
-/* Received bytes that wait for room in the circle. */
+/* Commands by which a connection is answered: recv_done, sendv, close. */
+#define COMMANDS_PER_ANSWER 3u
+
+/* A run of bytes: received ones that are not answered yet, or a block that was sent. */
 struct piece {
+	uint8_t *memory; /* of a block */
 	const uint8_t *data;
 	uint32_t len;
 };
 
-/* A connection; its cookie is its address. All counts are of bytes since the connection began. */
+/* A queue of pieces in an array of 2^n places. */
+struct queue {
+	struct piece *pieces;
+	uint32_t head, count, places;
+};
+
+/* A connection; its cookie is its address. */
 struct conn {
 	uint64_t handle;
-	uint8_t *circle;
-	uint32_t circle_bytes; /* a power of two */
-	uint64_t queued;       /* copied into the circle */
-	uint64_t sent;         /* given to ix_sendv() */
-	uint64_t acked;
-	uint64_t send_limit;
-	uint64_t done; /* copied, but not yet covered by ix_recv_done() */
-	struct piece *pieces;
-	uint32_t piece_head, piece_count, piece_slots; /* piece_slots: a power of two */
+	struct queue received, blocks;
+	/* Bytes since the connection began. */
+	uint64_t sent, send_limit;
+	uint64_t block_start; /* of the oldest block */
 	bool is_eof;
 	bool is_closed; /* nothing more to say */
 	bool is_dead;
 	bool is_dirty;
-	struct conn *next_dirty;
+	bool is_hungry;
+	struct conn *next_dirty, *next_hungry;
 };
 
-/* A channel, and the connections that have something to say at the end of the turn. */
+/* A channel, the connections that have something to say at the end of the turn, and those that found no TX
+ * memory, in the order in which they shall have it. */
 struct core {
 	struct ix_channel *channel;
 	struct conn *dirty;
+	struct conn *hungry, **hungry_end;
+	bool is_out_of_memory; /* in this turn */
+	uint32_t space;        /* commands that the ring takes for sure */
 };
 
 static struct {
@@ -70,26 +80,94 @@ static void mark(struct core *core, struct conn *conn)
 	core->dirty = conn;
 }
 
-/* As large a circle as there is memory for; a crowd of connections gets small ones. */
-static bool circle_alloc(struct core *core, struct conn *conn)
+static void hunger(struct core *core, struct conn *conn)
 {
-	for (uint32_t bytes = CIRCLE_MAX_BYTES; bytes >= CIRCLE_MIN_BYTES; bytes /= 2) {
-		/* One connection takes a small part of what is left at most, or a few hundred would leave nothing
-		 * to the next. */
-		if (bytes > ix_tx_avail(core->channel) / 256 && bytes > CIRCLE_MIN_BYTES)
-			continue;
-		conn->circle = ix_tx_alloc(core->channel, bytes);
-		conn->circle_bytes = bytes;
-		if (conn->circle)
-			return true;
-	}
-	return false;
+	core->is_out_of_memory = true;
+	if (conn->is_hungry)
+		return;
+	conn->is_hungry = true;
+	conn->next_hungry = NULL;
+	*core->hungry_end = conn;
+	core->hungry_end = &conn->next_hungry;
+}
+
+/* Memory was freed: the one that has waited longest tries again. */
+static void feed(struct core *core)
+{
+	struct conn *conn = core->hungry;
+
+	if (!conn)
+		return;
+	core->hungry = conn->next_hungry;
+	if (!core->hungry)
+		core->hungry_end = &core->hungry;
+	conn->is_hungry = false;
+	mark(core, conn);
+}
+
+static void stop_hunger(struct core *core, const struct conn *conn)
+{
+	struct conn **at = &core->hungry;
+
+	if (!conn->is_hungry)
+		return;
+	while (*at != conn)
+		at = &(*at)->next_hungry;
+	*at = conn->next_hungry;
+	if (!*at)
+		core->hungry_end = at;
+}
+
+static struct piece *queue_first(const struct queue *queue)
+{
+	return &queue->pieces[queue->head & (queue->places - 1)];
+}
+
+static void queue_drop_first(struct queue *queue)
+{
+	queue->head++;
+	queue->count--;
+}
+
+/* Makes room for one more; false when there is no memory. */
+static bool queue_reserve(struct queue *queue)
+{
+	uint32_t places = queue->places ? 2 * queue->places : 4;
+	struct piece *pieces;
+
+	if (queue->count < queue->places)
+		return true;
+	pieces = malloc(places * sizeof(*pieces));
+	if (!pieces)
+		return false;
+	for (uint32_t i = 0; i < queue->count; i++)
+		pieces[i] = queue->pieces[(queue->head + i) & (queue->places - 1)];
+	free(queue->pieces);
+	*queue = (struct queue){.pieces = pieces, .count = queue->count, .places = places};
+	return true;
+}
+
+/* Appends to a queue that has room. */
+static void queue_append(struct queue *queue, struct piece piece)
+{
+	queue->pieces[(queue->head + queue->count++) & (queue->places - 1)] = piece;
+}
+
+static void block_free_first(struct core *core, struct conn *conn)
+{
+	conn->block_start += queue_first(&conn->blocks)->len;
+	ix_tx_free(core->channel, queue_first(&conn->blocks)->memory);
+	queue_drop_first(&conn->blocks);
+	feed(core);
 }
 
 static void conn_free(struct core *core, struct conn *conn)
 {
-	ix_tx_free(core->channel, conn->circle);
-	free(conn->pieces);
+	stop_hunger(core, conn);
+	while (conn->blocks.count)
+		block_free_first(core, conn);
+	free(conn->blocks.pieces);
+	free(conn->received.pieces);
 	free(conn);
 }
 
@@ -97,34 +175,31 @@ static void on_knock(struct core *core, const struct ix_event *event)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
-	if (conn && circle_alloc(core, conn)) {
-		conn->handle = event->handle;
-		ix_accept(core->channel, event->handle, (uintptr_t)conn);
+	if (!conn) {
+		ix_reject(core->channel, event->handle);
 		return;
 	}
-	free(conn);
-	ix_reject(core->channel, event->handle);
+	conn->handle = event->handle;
+	ix_accept(core->channel, event->handle, (uintptr_t)conn);
 }
 
-/* Remembers received bytes; false when there is no memory to do so. */
-static bool piece_add(struct conn *conn, const uint8_t *data, uint32_t len)
+static void on_recv(struct core *core, struct conn *conn, const struct ix_event *event)
 {
-	if (conn->piece_count == conn->piece_slots) {
-		uint32_t slots = conn->piece_slots ? 2 * conn->piece_slots : 8;
-		struct piece *pieces = malloc(slots * sizeof(*pieces));
-
-		if (!pieces)
-			return false;
-		for (uint32_t i = 0; i < conn->piece_count; i++)
-			pieces[i] = conn->pieces[(conn->piece_head + i) & (conn->piece_slots - 1)];
-		free(conn->pieces);
-		conn->pieces = pieces;
-		conn->piece_slots = slots;
-		conn->piece_head = 0;
+	if (queue_reserve(&conn->received)) {
+		queue_append(&conn->received, (struct piece){.data = ix_rx_ptr(core->channel, event->off),
+							     .len = event->recv.len});
+		return;
 	}
-	conn->pieces[(conn->piece_head + conn->piece_count++) & (conn->piece_slots - 1)] =
-	    (struct piece){data, len};
-	return true;
+	ix_abort(core->channel, conn->handle);
+	conn->is_closed = true;
+}
+
+static void on_sent(struct core *core, struct conn *conn, const struct ix_event *event)
+{
+	conn->send_limit = event->sent.send_limit;
+	while (conn->blocks.count &&
+	       conn->block_start + queue_first(&conn->blocks)->len <= event->acked_total)
+		block_free_first(core, conn);
 }
 
 static void on_listening(const struct ix_event *event)
@@ -153,14 +228,10 @@ static void on_event(struct core *core, const struct ix_event *event)
 		return;
 	switch (event->type) {
 	case IX_EV_RECV:
-		if (!piece_add(conn, ix_rx_ptr(core->channel, event->off), event->recv.len)) {
-			ix_abort(core->channel, conn->handle);
-			conn->is_closed = true;
-		}
+		on_recv(core, conn, event);
 		break;
 	case IX_EV_SENT:
-		conn->acked = event->acked_total;
-		conn->send_limit = event->sent.send_limit;
+		on_sent(core, conn, event);
 		break;
 	case IX_EV_EOF:
 		conn->is_eof = true;
@@ -181,71 +252,77 @@ static void on_event(struct core *core, const struct ix_event *event)
 	mark(core, conn);
 }
 
-/* Moves received bytes into the circle, as far as there is room. */
-static void fill_circle(struct conn *conn)
+/* Moves received bytes into a block, up to `len`. */
+static void fill(struct conn *conn, uint8_t *memory, uint32_t len)
 {
-	while (conn->piece_count) {
-		struct piece *piece = &conn->pieces[conn->piece_head & (conn->piece_slots - 1)];
-		uint64_t room = conn->circle_bytes - (conn->queued - conn->acked);
-		uint32_t at = (uint32_t)conn->queued & (conn->circle_bytes - 1);
-		uint32_t len = piece->len;
+	while (len) {
+		struct piece *from = queue_first(&conn->received);
+		uint32_t part = from->len < len ? from->len : len;
 
-		if (!room)
-			return;
-		if (len > room)
-			len = (uint32_t)room;
-		if (len > conn->circle_bytes - at)
-			len = conn->circle_bytes - at;
-		memcpy(conn->circle + at, piece->data, len);
-		conn->queued += len;
-		conn->done += len;
-		piece->data += len;
-		piece->len -= len;
-		if (!piece->len) {
-			conn->piece_head++;
-			conn->piece_count--;
-		}
+		memcpy(memory, from->data, part);
+		memory += part;
+		len -= part;
+		from->data += part;
+		from->len -= part;
+		if (!from->len)
+			queue_drop_first(&conn->received);
 	}
 }
 
-static int send_circle(struct core *core, struct conn *conn)
+/* How many of the received bytes go into the next block. */
+static uint32_t next_block_bytes(const struct conn *conn)
 {
 	uint64_t allowed = conn->send_limit > conn->sent ? conn->send_limit - conn->sent : 0;
-	uint64_t waiting = conn->queued - conn->sent;
-	uint32_t bytes = (uint32_t)(waiting < allowed ? waiting : allowed);
-	uint32_t at = (uint32_t)conn->sent & (conn->circle_bytes - 1);
-	uint32_t first = bytes < conn->circle_bytes - at ? bytes : conn->circle_bytes - at;
-	struct ix_sg sg[2] = {
-	    {.off = ix_tx_off(core->channel, conn->circle + at), .len = first},
-	    {.off = ix_tx_off(core->channel, conn->circle), .len = bytes - first},
-	};
-	int error;
+	uint64_t len = 0;
 
-	if (!bytes)
-		return 0;
-	error = ix_sendv(core->channel, conn->handle, sg, first < bytes ? 2 : 1);
-	if (!error)
-		conn->sent += bytes;
-	return error;
+	if (allowed > BLOCK_MAX_BYTES)
+		allowed = BLOCK_MAX_BYTES;
+	for (uint32_t i = 0; i < conn->received.count && len < allowed; i++)
+		len += conn->received.pieces[(conn->received.head + i) & (conn->received.places - 1)].len;
+	return (uint32_t)(len < allowed ? len : allowed);
 }
 
-/* Says what a connection has to say: three commands at the most. False when the ring was full before the end.
- */
+/* Sends one block back. False when there is nothing that can be sent now. The command ring has room. */
+static bool echo_block(struct core *core, struct conn *conn)
+{
+	uint32_t len = next_block_bytes(conn);
+	struct ix_sg sg = {.len = len};
+	uint8_t *memory;
+
+	if (!len)
+		return false;
+	memory = queue_reserve(&conn->blocks) ? ix_tx_alloc(core->channel, len) : NULL;
+	if (!memory) {
+		hunger(core, conn);
+		return false;
+	}
+	fill(conn, memory, len);
+	queue_append(&conn->blocks, (struct piece){.memory = memory, .len = len});
+	sg.off = ix_tx_off(core->channel, memory);
+	ix_recv_done(core->channel, conn->handle, len);
+	ix_sendv(core->channel, conn->handle, &sg, 1);
+	conn->sent += len;
+	core->space -= 2;
+	return true;
+}
+
+/* Says what a connection has to say. False when the command ring was full before the end. */
 static bool conn_answer(struct core *core, struct conn *conn)
 {
 	if (conn->is_closed)
 		return true;
-	fill_circle(conn);
-	if (conn->done && ix_recv_done(core->channel, conn->handle, conn->done))
-		return false;
-	conn->done = 0;
-	if (send_circle(core, conn))
-		return false;
-	if (!conn->is_eof || conn->piece_count || conn->sent != conn->queued)
-		return true;
-	if (ix_close_conn(core->channel, conn->handle))
-		return false;
-	conn->is_closed = true;
+	do {
+		/* Asking means reading ixd's memory, so it is done when what was known is used up. */
+		if (core->space < COMMANDS_PER_ANSWER)
+			core->space = ix_cmd_space(core->channel);
+		if (core->space < COMMANDS_PER_ANSWER)
+			return false;
+	} while (echo_block(core, conn));
+	if (conn->is_eof && !conn->received.count) {
+		ix_close_conn(core->channel, conn->handle);
+		conn->is_closed = true;
+		core->space--;
+	}
 	return true;
 }
 
@@ -254,6 +331,8 @@ static void answer_all(struct core *core)
 	struct conn *conn = core->dirty;
 
 	core->dirty = NULL;
+	core->space = ix_cmd_space(core->channel);
+	core->is_out_of_memory = false;
 	while (conn) {
 		struct conn *next = conn->next_dirty;
 
@@ -266,6 +345,9 @@ static void answer_all(struct core *core)
 		}
 		conn = next;
 	}
+	/* What one of the hungry left over is for the next. */
+	if (!core->is_out_of_memory)
+		feed(core);
 }
 
 static void core_turn(struct core *core)
@@ -294,20 +376,26 @@ static void serve(struct ix_client *client)
 	unsigned cores = ix_cores(client);
 	struct core core[IX_CORES_MAX] = {0};
 	struct ix_channel *channels[IX_CORES_MAX];
+	bool has_work = false;
 	struct ix_addr local;
 
-	for (unsigned i = 0; i < cores; i++)
+	for (unsigned i = 0; i < cores; i++) {
 		channels[i] = core[i].channel = ix_channel(client, i);
+		core[i].hungry_end = &core[i].hungry;
+	}
 	if (ix_addr_parse(config.listen, &local))
 		die("\"%s\" is no address: use ADDRESS:PORT, like 192.0.2.1:7 or *:7", config.listen);
 	ix_listen(ix_channel(client, 0), LISTENER_COOKIE, &local, NULL);
 	while (!is_over) {
-		int ready = ix_wait_any(channels, cores, IX_WAIT_FOREVER);
+		int ready = ix_wait_any(channels, cores, has_work ? 0 : IX_WAIT_FOREVER);
 
 		if (ready < 0 && ready != -EINTR)
 			die("ixd has gone: %s", ix_strerror(ready));
-		for (unsigned i = 0; i < cores; i++)
+		has_work = false;
+		for (unsigned i = 0; i < cores; i++) {
 			core_turn(&core[i]);
+			has_work |= core[i].dirty != NULL;
+		}
 	}
 }
 

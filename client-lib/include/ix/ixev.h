@@ -42,7 +42,8 @@ struct ixev_handlers {
 	/* The peer sends nothing more. The other direction stays open until ixev_shutdown() or ixev_close().
 	 */
 	void (*on_eof)(struct ixev_conn *conn, void *arg);
-	/* The last call: `conn` is gone when it returns. ixev_error() tells more about a failed connect. */
+	/* The last call: `conn` is gone when it returns. ixev_error() tells more about a failed connect. When
+	 * both sides ended in order it waits until what was received is read. */
 	void (*on_dead)(struct ixev_conn *conn, void *arg, enum ix_reason reason);
 };
 

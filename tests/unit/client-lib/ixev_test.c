@@ -531,6 +531,51 @@ Test(ixev, aborted_connect_is_cancelled)
 	cr_assert_eq(heard.deads, 1);
 }
 
+Test(ixev, orderly_end_waits_until_everything_is_read)
+{
+	uint64_t cookie = accepted(10);
+	const void *data;
+
+	ixev_shutdown(heard.conn);
+	fake_post_recv(&fake, 1, cookie, 100, "hello ", 6);
+	fake_post_recv(&fake, 1, cookie, 600, "world", 5);
+	fake_post(&fake, 1, &(struct ix_event){.type = IX_EV_EOF, .cookie = cookie});
+	turn();
+	fake_expect(&fake, 1, IX_OP_SHUTDOWN);
+	ixev_consume(heard.conn, 3);
+	turn();
+	fake_expect(&fake, 1, IX_OP_RECV_DONE);
+	post_dead(cookie, IX_REASON_CLOSED);
+	memset(fake.rx, 'x', 1000); /* ixd has given the memory to others */
+	cr_assert_eq(heard.deads, 0);
+	cr_assert(ixev_is_eof(heard.conn));
+	cr_assert_eq(ixev_peek(heard.conn, &data), 8);
+	cr_assert_eq(memcmp(data, "lo world", 8), 0);
+	ixev_consume(heard.conn, 7);
+	turn();
+	cr_assert_eq(heard.deads, 0);
+	ixev_consume(heard.conn, 1);
+	turn();
+	cr_assert(heard.deads == 1 && heard.reason == IX_REASON_CLOSED);
+	expect_silence(1);
+}
+
+Test(ixev, closing_what_has_ended_is_enough)
+{
+	uint64_t cookie = accepted(10);
+
+	ixev_shutdown(heard.conn);
+	fake_post_recv(&fake, 1, cookie, 100, "hello ", 6);
+	turn();
+	fake_expect(&fake, 1, IX_OP_SHUTDOWN);
+	post_dead(cookie, IX_REASON_CLOSED);
+	cr_assert_eq(heard.deads, 0);
+	ixev_close(heard.conn);
+	turn();
+	cr_assert_eq(heard.deads, 1);
+	expect_silence(1);
+}
+
 Test(ixev, late_events_of_a_dead_connection_find_nobody)
 {
 	uint64_t cookie = accepted(10);
