@@ -210,8 +210,11 @@ static int signals_open(struct supervisor *supervisor, struct why *why)
 
 static int start(struct supervisor *supervisor, struct why *why)
 {
-	int error = instance_lock(&supervisor->instance, why);
+	/* From the first thing that is made on, a signal takes everything back. */
+	int error = signals_open(supervisor, why);
 
+	if (!error)
+		error = instance_lock(&supervisor->instance, why);
 	if (!error)
 		error = claims_init(&supervisor->claims, &supervisor->instance, why);
 	/* The sockets' group is set with a right that is given up before anything else is done. */
@@ -219,8 +222,6 @@ static int start(struct supervisor *supervisor, struct why *why)
 		error = sockets_open(supervisor, why);
 	if (!error)
 		error = privileges_reduce(why);
-	if (!error)
-		error = signals_open(supervisor, why);
 	if (!error)
 		error = setup_all(supervisor, why);
 	if (error)
