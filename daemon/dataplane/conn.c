@@ -52,8 +52,9 @@ static bool assign(struct client_side *side, uint32_t conn, bool is_half_open)
 	if (!channel)
 		return false;
 	conn_attach(side, conn, channel);
-	/* The least window is what conn_path() offers when nothing can be reserved; here it only tells the two apart. */
-	rx_window_open(channel, conn, 1, is_half_open);
+	/* Where nothing can be reserved the window stays at one segment, of whatever size the interface allows: less
+	 * would not be worth telling to the peer once it is used up, and the connection would stand still. */
+	rx_window_open(channel, conn, least_window(IXD_MTU_MAX), is_half_open);
 	return true;
 }
 
