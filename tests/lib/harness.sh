@@ -149,7 +149,8 @@ start() {
 		esac
 		shift
 	done
-	"${command[@]}" "$@" >"$T/log/$name" 2>&1 </dev/null &
+	: >"$T/log/$name"
+	"${command[@]}" "$@" >>"$T/log/$name" 2>&1 </dev/null &
 	PIDS[$name]=$!
 }
 

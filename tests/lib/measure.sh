@@ -66,7 +66,7 @@ kernel_measure() {
 
 # ratio A B: A / B with two digits
 ratio() {
-	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'
+	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'
 }
 
 # at_least A B, at_most A B: comparisons of decimal numbers

@@ -34,8 +34,11 @@ check_says "the kernel cannot take a port that ixd holds" 'in use' in_ix k-echo 
 check_says "ixd cannot take a port that the kernel uses" '(in use|EADDRINUSE)' \
 	client timeout 10 ix-echo -l "$IX_ADDR:7001"
 stop echo
-start kernel2 in_ix k-echo -l "$IX_ADDR:7000" --timeout 60
-check "the port goes back to the kernel" wait_line kernel2 'listening on'
+kernel_again() {
+	start kernel2 in_ix k-echo -l "$IX_ADDR:7000" --timeout 60
+	wait_line kernel2 'listening on'
+}
+check "the port goes back to the kernel" wait_until 5 kernel_again
 check "which serves it" in_peer k-client "$IX_ADDR:7000" echo --bytes 100000
 stop kernel2
 stop kernel

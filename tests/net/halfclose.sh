@@ -4,20 +4,20 @@
 . "$(dirname "$0")/../lib/harness.sh"
 
 listen_cat() {
-	start cat client bash -c "set -o pipefail; k-pattern $1 | ix-cat -l $IX_ADDR:7300 $3 2>$T/log/cat-listen | k-pattern --check $2"
-	wait_until 10 grep -q 'listening on' "$T/log/cat-listen"
+	start cat client bash -c "set -o pipefail; k-pattern $1 | ix-cat -N -l $IX_ADDR:7300 | k-pattern --check $2"
+	wait_line cat 'listening on'
 }
 
 net_pair || exit 1
 ixd_start || exit 1
 
-listen_cat 300000 200000 -N
+listen_cat 300000 200000
 check "the peer closes its half first and goes on receiving" \
 	in_peer k-client "$IX_ADDR:7300" send --bytes 200000
 check "ixd's side got all of it" wait_end cat
 stop cat KILL
 
-listen_cat 300000 200000 -N
+listen_cat 300000 200000
 check "ixd's side closes its half first and goes on receiving" \
 	in_peer k-client "$IX_ADDR:7300" receive --bytes 200000
 check "ixd's side got all of it" wait_end cat

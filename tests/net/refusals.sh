@@ -71,7 +71,7 @@ for capability in net_admin net_raw bpf; do
 		setpriv --bounding-set="-$capability" --inh-caps="-$capability"
 done
 start_says "bpffs is not mounted" '(bpffs|/sys/fs/bpf|mount)' \
-	unshare --mount sh -c 'while umount /sys/fs/bpf 2>/dev/null; do :; done; exec "$@"' sh
+	unshare --mount sh -c 'while umount /sys/fs/bpf; do :; done 2>/dev/null; exec "$@"' sh
 
 bpftool prog load "$IXD_BUILD/bpf/ixd.bpf.o" /sys/fs/bpf/other type xdp >"$T/log/other" 2>&1
 if in_ix bpftool net attach xdp pinned /sys/fs/bpf/other dev ix0 >>"$T/log/other" 2>&1; then
@@ -84,13 +84,10 @@ fi
 rm -f /sys/fs/bpf/other
 
 # A kernel connection that uses a port of the ephemeral range is named, not cut.
-# Not through in_ix: the process to be ended is to be the one that holds the port.
-nsenter --net=/run/netns/ix k-echo -l "$IX_ADDR:61005" --timeout 60 >/dev/null &
-holder=$!
-wait_until 5 bash -c "nsenter --net=/run/netns/ix ss -ltn 2>/dev/null | grep -q 61005"
+start holder in_ix k-echo -l "$IX_ADDR:61005" --timeout 60
+wait_line holder 'listening on'
 start_says "a port of the ephemeral range is in use" '61005'
-kill $holder
-wait $holder 2>/dev/null
+stop holder
 
 # After all that it starts.
 ixd_conf default
