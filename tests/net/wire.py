@@ -136,6 +136,10 @@ class Connection:
         """Sends data as one segment and reads it back; the connection works if this does."""
         self.send(ACK | PSH, data)
         self.seq += len(data)
+        self.expect(data)
+
+    def expect(self, data):
+        """Reads data, which may come in pieces and after an ACK of its own."""
         got = b""
         while len(got) < len(data):
             segment = self.receive()
