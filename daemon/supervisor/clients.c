@@ -214,7 +214,7 @@ static int client_admit(struct client *client, const struct ix_hello *hello, str
 static void client_hello(struct client *client)
 {
 	struct ix_hello hello;
-	struct why why;
+	struct why why = {""};
 	/* MSG_TRUNC: the real length, so that a longer message is seen as one. */
 	ssize_t length = recv(client->socket_fd, &hello, sizeof(hello), MSG_DONTWAIT | MSG_TRUNC);
 

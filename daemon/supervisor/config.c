@@ -163,7 +163,7 @@ static int cpu_list_parse(const struct config_key *key, const config_setting_t *
 				    key->min, key->max);
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
-		uint64_t cpu;
+		uint64_t cpu = 0;
 		int error = config_uint_get(element, &cpu, why);
 
 		if (error)
@@ -187,7 +187,7 @@ static int cores_parse(const struct config_key *key, const config_setting_t *set
 		       struct why *why)
 {
 	struct config *config = field;
-	uint64_t count;
+	uint64_t count = 0;
 
 	if (config_setting_is_array(setting) || config_setting_is_list(setting))
 		return cpu_list_parse(key, setting, config, why);

@@ -43,7 +43,6 @@ static const struct config_key top_keys[] = {
      .doc = "how many core threads, or a list of the CPUs to pin them to"},
     {.name = "placement",
      CHOICE(struct config, runtime.is_shared_core, placements, 0),
-     .is_runtime = true,
      .doc = "whether applications run on other CPUs than the core threads or share them"},
     {.name = "batch",
      UINT(struct config, runtime.batch, 1, 1024, 64),

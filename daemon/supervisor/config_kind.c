@@ -97,7 +97,7 @@ int config_uint_get(const config_setting_t *setting, uint64_t *value, struct why
 static int uint_parse(const struct config_key *key, const config_setting_t *setting, void *field,
 		      struct why *why)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int error = config_uint_get(setting, &value, why);
 
 	if (error)
@@ -241,7 +241,7 @@ const struct config_kind config_kind_mode = {mode_parse, mode_print, number_defa
 /* A numeric id, given as a number or as digits: it needs no account. */
 static int id_number(const config_setting_t *setting, uint32_t *id, struct why *why)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int error = config_uint_get(setting, &value, why);
 
 	if (error)

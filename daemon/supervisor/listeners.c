@@ -26,9 +26,10 @@ static bool is_any(const uint8_t addr[16])
 	       (memcmp(addr, v4_prefix, 12) == 0 && memcmp(addr + 12, any_addr, 4) == 0);
 }
 
-static const char *addr_text(const struct listener *listener, char text[INET_ADDRSTRLEN])
+/* Its last four bytes: those of an IPv4 address, or of none. */
+static const char *addr_text(const uint8_t addr[16], char text[INET_ADDRSTRLEN])
 {
-	return inet_ntop(AF_INET, listener->addr + 12, text, INET_ADDRSTRLEN);
+	return inet_ntop(AF_INET, addr + 12, text, INET_ADDRSTRLEN);
 }
 
 static uint32_t listener_index(const struct supervisor *supervisor, const struct listener *listener)
@@ -257,12 +258,10 @@ static int listener_join(struct supervisor *supervisor, uint32_t client_index, c
 static void report_refusal(struct supervisor *supervisor, const struct client *client,
 			   const struct msg_listen *ask, int error)
 {
-	struct listener shown;
 	char text[INET_ADDRSTRLEN];
 
-	memcpy(shown.addr, ask->addr, 16);
 	log_stranger(supervisor, "client of process %u (%s, user %u) may not listen on %s:%u: %s%s",
-		     client->pid, client->comm, client->uid, addr_text(&shown, text), ask->port,
+		     client->pid, client->comm, client->uid, addr_text(ask->addr, text), ask->port,
 		     strerror(-error),
 		     error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
 }
@@ -320,7 +319,7 @@ void listener_on_ready(struct supervisor *supervisor, const struct msg_listen *r
 	listener->member[ready->client] = MEMBER_ACTIVE;
 	tell_done(supervisor, &ask, ready->listener, 0);
 	char text[INET_ADDRSTRLEN];
-	log_stranger(supervisor, "client %u listens on %s:%u", ready->client, addr_text(listener, text),
+	log_stranger(supervisor, "client %u listens on %s:%u", ready->client, addr_text(listener->addr, text),
 		     listener->port);
 }
 

@@ -49,8 +49,10 @@ void loop_fini(struct loop *loop)
 {
 	io_uring_queue_exit(&loop->ring);
 	/* After it nothing refers to those that were being removed. */
-	while (loop->watches != NULL)
-		watch_free(loop->watches);
+	for (struct loop_watch *watch = loop->watches, *next; watch != NULL; watch = next) {
+		next = watch->next;
+		free(watch);
+	}
 }
 
 /* A full submission queue is emptied by submitting it. */

@@ -236,7 +236,7 @@ static int start(struct supervisor *supervisor, struct why *why)
 
 static int run(struct supervisor *supervisor)
 {
-	struct why why;
+	struct why why = {""};
 	int error = loop_init(&supervisor->loop);
 
 	if (error) {
@@ -275,7 +275,7 @@ int main(int argc, char **argv)
 	struct options options = {.instance = "default"};
 	struct supervisor *supervisor = &the_supervisor;
 	static char path[512];
-	struct why why;
+	struct why why = {""};
 
 	options_parse(argc, argv, &options);
 	log_init("ixd", options.instance);
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 		options.config_path = path;
 	}
 	supervisor->config_path = options.config_path;
-	if (config_load(options.config_path, &supervisor->config, &why) != 0)
+	if (config_load(options.config_path, &supervisor->config, &why) != 0 || supervisor->config == NULL)
 		fatal("%s", why.text);
 	if (instance_init(&supervisor->instance, options.instance, supervisor->config, &why) != 0)
 		fatal("%s", why.text);

@@ -49,7 +49,7 @@ static int introduce_dataplane(struct process *process)
 			   supervisor->mirror.readonly_fd,
 			   bpf_set_ephemeral_fd(supervisor->bpf),
 			   bpf_set_flow_groups_fd(supervisor->bpf)};
-	struct why why;
+	struct why why = {""};
 	struct msg m;
 
 	init_message(supervisor, process, &m);
@@ -107,7 +107,7 @@ static int process_start(struct process *process, struct why *why)
 static void process_start_again(void *arg)
 {
 	struct process *process = arg;
-	struct why why;
+	struct why why = {""};
 
 	if (process->supervisor->is_stopping)
 		return;
@@ -219,7 +219,7 @@ void dataplane_is_alive(struct supervisor *supervisor, const struct msg *m)
 void dataplane_is_ready(struct supervisor *supervisor)
 {
 	struct process *dataplane = &supervisor->dataplane;
-	struct why why;
+	struct why why = {""};
 
 	if (dataplane->is_ready)
 		return;

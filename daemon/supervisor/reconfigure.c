@@ -105,7 +105,7 @@ int reconfigure(struct supervisor *supervisor, void (*on_text)(void *arg, const 
 {
 	struct saying saying = {.say = on_text, .arg = arg, .path = supervisor->config_path};
 	struct config *next;
-	struct why why;
+	struct why why = {""};
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(monotonic_ns() / 1000));
 	int error = config_load(supervisor->config_path, &next, &why);
