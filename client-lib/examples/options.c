@@ -82,8 +82,8 @@ static void apply(const struct option_row *row, const char *text)
 int options_parse(const struct options *options, int argc, char *const argv[])
 {
 	struct option longs[ROWS_MAX + 2] = {0};
-	char letters[2 * ROWS_MAX + 2] = "+";
-	size_t used = 1;
+	char letters[2 * ROWS_MAX + 2] = "";
+	size_t used = 0;
 	int code, rows = 0;
 
 	for (const struct option_row *row = options->rows; row->name && rows < ROWS_MAX; row++, rows++) {

@@ -31,8 +31,8 @@ struct options {
 	const struct option_row *rows;
 };
 
-/* Parses argv; answers --help and exits 0, or complains and exits 2. Returns the index of the first argument
- * that is no option. */
+/* Parses argv, options anywhere; answers --help and exits 0, or complains and exits 2. Returns the index of
+ * the first argument that is no option; all of them are behind the options then. */
 int options_parse(const struct options *options, int argc, char *const argv[]);
 
 /* Prints "PROGRAM: message" and exits with status 1. */
