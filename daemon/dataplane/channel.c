@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rings' indices and the doorbells of a channel. This is where the client's words are read: each once, with
- * acquire, and compared with the private truth before use.
+ * The rings' indices and the doorbells of a channel. This is where the client's words are read: each once,
+ * with acquire, and compared with the private truth before use.
  */
 #include "daemon/dataplane/channel.h"
 
@@ -12,7 +12,7 @@
 #include "daemon/dataplane/event.h"
 
 /* A client that had no command in so many turns is looked at less often. */
-#define IDLE_TURNS_MAX 256u
+#define IDLE_TURNS_MAX     256u
 
 /* A client that floods its doorbell costs at most so many reads per wake. */
 #define DOORBELL_READS_MAX 4
@@ -120,12 +120,13 @@ static void ring_doorbell(struct channel *channel)
 
 	if (!channel_read_evt_cons(channel) || channel->doorbell_fd < 0)
 		return;
-	/* It got up, took everything and published that between the look at its flag and the look at its index.
-	 * To ring now, and to remember this index, would silence the bell for what comes next: the byte is taken
-	 * without an event behind it. */
+	/* It got up, took everything and published that between the look at its flag and the look at its
+	 * index. To ring now, and to remember this index, would silence the bell for what comes next: the
+	 * byte is taken without an event behind it. */
 	if (channel->evt_cons == channel->evt_published)
 		return;
-	/* A sleeping client that has taken nothing since it was rung has not got up yet; the byte is still there. */
+	/* A sleeping client that has taken nothing since it was rung has not got up yet; the byte is still
+	 * there. */
 	if (channel->has_rung && channel->rung_evt_cons == channel->evt_cons)
 		return;
 	channel->has_rung = true;
@@ -185,7 +186,8 @@ bool channels_prepare_sleep(struct core *core)
 		__atomic_store_n(&side->channel[side->polled[i]].ours->is_sleeping, 1, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < side->idle_count; i++)
 		__atomic_store_n(&side->channel[side->idle[i]].ours->is_sleeping, 1, __ATOMIC_RELAXED);
-	/* The flags before the last look: a client that does not see its flag has published before our look. */
+	/* The flags before the last look: a client that does not see its flag has published before our look.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < side->polled_count && may_sleep; i++)
 		may_sleep = !has_work(&side->channel[side->polled[i]]);
@@ -211,8 +213,8 @@ void channels_end_sleep(struct core *core)
 		ix_ring_sleep_end(&side->channel[side->idle[i]].ours->is_sleeping);
 }
 
-/* The client has shut its end: nothing will be heard there, and a descriptor that is always ready would keep the core
- * awake. The client itself may live on; whether it does, its socket tells the supervisor. */
+/* The client has shut its end: nothing will be heard there, and a descriptor that is always ready would keep
+ * the core awake. The client itself may live on; whether it does, its socket tells the supervisor. */
 static void doorbell_hang_up(struct channel *channel)
 {
 	epoll_ctl(channel->side->core->epoll_fd, EPOLL_CTL_DEL, channel->doorbell_fd, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A channel is one client on one core: a command ring that the client fills, an event ring that this core fills, two
- * doorbells, and the client's share of this core. client_side is all of that for one core. Both belong to the core's
- * thread alone; only the channel files touch client memory.
+ * A channel is one client on one core: a command ring that the client fills, an event ring that this core
+ * fills, two doorbells, and the client's share of this core. client_side is all of that for one core. Both
+ * belong to the core's thread alone; only the channel files touch client memory.
  */
 #ifndef DAEMON_DATAPLANE_CHANNEL_H
 #define DAEMON_DATAPLANE_CHANNEL_H
@@ -30,15 +30,15 @@ struct announcement {
 	uint32_t reserved;
 };
 
-/* Received bytes of a connection that is over: the client may read them until it has taken the `dead` event at
- * evt_index. */
+/* Received bytes of a connection that is over: the client may read them until it has taken the `dead` event
+ * at evt_index. */
 struct dead_cells {
 	uint32_t evt_index;
 	uint32_t cell_head;
 };
 
-/* This core's part of the client's RX arena, in cells. charged = over all connections the larger of what they have
- * reserved and what they use, plus dead_cells; charged <= owned at all times. */
+/* This core's part of the client's RX arena, in cells. charged = over all connections the larger of what they
+ * have reserved and what they use, plus dead_cells; charged <= owned at all times. */
 struct rx_pool {
 	struct client_shared *shared;
 	uint8_t *arena;
@@ -80,7 +80,7 @@ struct channel {
 	uint32_t dead_first, dead_next;
 	struct announcement *announced; /* announced_count of them, oldest first */
 	uint32_t announced_count;
-	uint32_t listens; /* asked for and not announced yet: bounds `announced` */
+	uint32_t listens;    /* asked for and not announced yet: bounds `announced` */
 	bool is_quarantined; /* see client_shared.quarantined_cores */
 
 	struct client_mapping *mapping;
@@ -97,11 +97,11 @@ struct client_side {
 	struct conn_record *conns; /* [2 * conns_max]: see state_layout.conn_off */
 	struct conn_local *local;  /* same indexes */
 	uint32_t conns_max;
-	uint32_t conns_live;   /* records in use in the first half */
-	uint32_t ghosts;       /* in the second half */
-	uint32_t ghost_free;   /* chain of freed ones */
-	uint32_t ghost_fresh;  /* the first never used */
-	uint32_t work_head;    /* connections that want a call of the engine, see enum conn_want */
+	uint32_t conns_live;       /* records in use in the first half */
+	uint32_t ghosts;           /* in the second half */
+	uint32_t ghost_free;       /* chain of freed ones */
+	uint32_t ghost_fresh;      /* the first never used */
+	uint32_t work_head;        /* connections that want a call of the engine, see enum conn_want */
 	struct conn_queue orphans; /* oldest deadline first */
 
 	struct send_chunk *chunks;
@@ -135,8 +135,8 @@ static inline struct channel *channel_of(struct client_side *side, uint32_t clie
 	return client < IXD_CLIENTS_MAX ? &side->channel[client] : NULL;
 }
 
-/* Slots of the event ring that are free for sure; asks the client's index only when `want` would not fit. A lie ends
- * the client and leaves no room. */
+/* Slots of the event ring that are free for sure; asks the client's index only when `want` would not fit. A
+ * lie ends the client and leaves no room. */
 uint32_t channel_event_room(struct channel *channel, uint32_t want);
 /* Reads the client's event index; false when it is a lie (the client is ended then). */
 bool channel_read_evt_cons(struct channel *channel);
@@ -148,7 +148,8 @@ void channel_fault(struct channel *channel, const char *reason);
 void channel_mark_busy(struct channel *channel);
 /* The channel has commands: look at it in every turn again. */
 void channel_poll_always(struct channel *channel);
-/* Of many clients, looks at the one whose turn it is: after a long time without commands it is looked at seldom. */
+/* Of many clients, looks at the one whose turn it is: after a long time without commands it is looked at
+ * seldom. */
 void channels_demote(struct client_side *side);
 /* Takes a client out of one of the lists of client_side, which keeps its order. */
 void channel_list_remove(uint16_t *list, uint32_t *count, uint16_t client);

@@ -13,10 +13,10 @@
 #include "daemon/dataplane/listener.h"
 #include "daemon/dataplane/rx_memory.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS      UINT64_C(1000000)
 
-/* While a client has no room for what it is owed, it rings when it has taken events; a look from time to time is for
- * one that does not. */
+/* While a client has no room for what it is owed, it rings when it has taken events; a look from time to time
+ * is for one that does not. */
 #define PAUSED_LOOK_NS (20 * NS_PER_MS)
 
 static void channel_clear(struct channel *channel)
@@ -33,7 +33,8 @@ static void map_rings(struct channel *channel, struct client_mapping *mapping, u
 	const struct ix_welcome *l = &mapping->layout;
 
 	channel->cmds = (const void *)(mapping->client_memory + l->cmd_off + core * l->cmd_stride);
-	channel->theirs = (const void *)(mapping->client_memory + l->client_core_off + core * l->client_core_stride);
+	channel->theirs =
+	    (const void *)(mapping->client_memory + l->client_core_off + core * l->client_core_stride);
 	channel->evts = (void *)(mapping->daemon_memory + l->evt_off + core * l->evt_stride);
 	channel->ours = (void *)(mapping->daemon_memory + l->daemon_core_off + core * l->daemon_core_stride);
 	channel->cmd_slots = l->cmd_slots;
@@ -49,8 +50,8 @@ static void map_rings(struct channel *channel, struct client_mapping *mapping, u
 	channel->evt_cons = channel->evt_prod - channel->evt_slots;
 }
 
-/* Connections that ended with a dataplane before: the client was not told yet. Or they belonged to another client
- * of the same number, and nobody is left to tell. */
+/* Connections that ended with a dataplane before: the client was not told yet. Or they belonged to another
+ * client of the same number, and nobody is left to tell. */
 static void adopt_ghosts(struct channel *channel)
 {
 	struct client_side *side = channel->side;
@@ -180,8 +181,8 @@ void channel_del(struct core *core, uint32_t client)
 	channel_list_remove(side->busy, &side->busy_count, channel->client);
 	channel->is_busy = false;
 	listener_forget_client(side, client);
-	/* Each step takes its connection out of the list or, if it goes on sending, leaves it there; the next one is
-	 * noted before. An abort ends that connection alone. */
+	/* Each step takes its connection out of the list or, if it goes on sending, leaves it there; the next
+	 * one is noted before. An abort ends that connection alone. */
 	for (uint32_t conn = channel->conns_head; conn != STATE_NONE; conn = next) {
 		next = side->local[conn].list_next;
 		conn_bereave(side, conn);
@@ -232,7 +233,8 @@ static bool anybody_waits_for_room(const struct client_side *side)
 	for (uint32_t i = 0; i < side->busy_count; i++) {
 		const struct channel *channel = &side->channel[side->busy[i]];
 
-		if (channel->state == CHANNEL_OPEN && (channel->owed.head != STATE_NONE || channel->announced_count))
+		if (channel->state == CHANNEL_OPEN &&
+		    (channel->owed.head != STATE_NONE || channel->announced_count))
 			return true;
 	}
 	for (uint32_t i = 0; i < side->polled_count; i++)

@@ -8,7 +8,8 @@ bool chunk_has_room(const struct client_side *side, const struct channel *channe
 {
 	uint32_t left = side->chunks_max - side->chunks_used;
 
-	/* One client alone gets half of the pool, two get a third each, and so on: whoever comes late finds some. */
+	/* One client alone gets half of the pool, two get a third each, and so on: whoever comes late finds
+	 * some. */
 	return left >= count && channel->chunks + count <= left;
 }
 
@@ -33,7 +34,8 @@ static void chunk_give(struct client_side *side, struct channel *channel, uint32
 	channel->chunks--;
 }
 
-void chunk_append(struct client_side *side, struct channel *channel, uint32_t conn, uint64_t arena_off, uint32_t len)
+void chunk_append(struct client_side *side, struct channel *channel, uint32_t conn, uint64_t arena_off,
+		  uint32_t len)
 {
 	struct conn_record *rec = &side->conns[conn];
 	struct send_chunk *tail = rec->chunk_tail == STATE_NONE ? NULL : &side->chunks[rec->chunk_tail];
@@ -92,7 +94,8 @@ void chunk_free_all(struct client_side *side, struct channel *channel, struct co
 		drop_head(side, channel, rec, loc);
 }
 
-/* The piece that holds stream offset off: new data goes on where it was, a retransmission where the last one was. */
+/* The piece that holds stream offset off: new data goes on where it was, a retransmission where the last one
+ * was. */
 static uint32_t chunk_find(const struct client_side *side, struct conn_record *rec, struct conn_local *loc,
 			   uint64_t off)
 {
@@ -114,7 +117,8 @@ static uint32_t chunk_find(const struct client_side *side, struct conn_record *r
 	return at;
 }
 
-/* The sum of a part that lies at an odd place of the whole has its bytes exchanged (RFC 1071, section 2 (B)). */
+/* The sum of a part that lies at an odd place of the whole has its bytes exchanged (RFC 1071, section 2 (B)).
+ */
 static uint64_t sum_at_odd(uint64_t sum)
 {
 	uint16_t folded = (uint16_t)~inet_checksum_fold(sum);
@@ -143,7 +147,8 @@ bool conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, u
 		within = (uint32_t)(off + done - chunk->stream_off);
 		part = chunk->len - within < len - done ? chunk->len - within : len - done;
 		src = channel->tx + chunk->arena_off + within;
-		/* The client may be changing these bytes: they are read once, and what was copied is what is summed. */
+		/* The client may be changing these bytes: they are read once, and what was copied is what is
+		 * summed. */
 		if (!sum)
 			__builtin_memcpy(dst + done, src, part);
 		else if (done & 1)

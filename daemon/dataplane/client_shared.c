@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* The ranges that the guard knows, by client. `base` is written last and cleared first, so that a handler that
- * finds an address inside sees the rest as well. */
+/* The ranges that the guard knows, by client. `base` is written last and cleared first, so that a handler
+ * that finds an address inside sees the rest as well. */
 static struct guard {
 	uintptr_t base;
 	size_t bytes;
@@ -123,7 +123,8 @@ void client_shared_put(struct client_mapping *mapping)
 {
 	struct client_shared *shared = mapping->shared;
 
-	/* Acquire and release: what the other cores did with the client is over before the last one frees it. */
+	/* Acquire and release: what the other cores did with the client is over before the last one frees it.
+	 */
 	if (__atomic_sub_fetch(&shared->users, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	__atomic_store_n(&guards[mapping->client].base, 0, __ATOMIC_RELEASE);
@@ -135,6 +136,7 @@ void client_shared_uncount(uint32_t *count)
 {
 	uint32_t seen = __atomic_load_n(count, __ATOMIC_RELAXED);
 
-	while (seen && !__atomic_compare_exchange_n(count, &seen, seen - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (seen &&
+	       !__atomic_compare_exchange_n(count, &seen, seen - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		continue;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the cores share about one client: how many connections and listeners it has, which blocks of its RX arena
- * are lent to which core, and whether its memory has failed. Everything here is private memory of the dataplane;
- * words that several cores write are atomic, a block's record is written by the core that has the block.
+ * What the cores share about one client: how many connections and listeners it has, which blocks of its RX
+ * arena are lent to which core, and whether its memory has failed. Everything here is private memory of the
+ * dataplane; words that several cores write are atomic, a block's record is written by the core that has the
+ * block.
  */
 #ifndef DAEMON_DATAPLANE_CLIENT_SHARED_H
 #define DAEMON_DATAPLANE_CLIENT_SHARED_H
@@ -25,20 +26,20 @@ struct rx_block {
 };
 
 struct client_shared {
-	uint32_t users;     /* cores that have not let go yet */
-	uint32_t conns;     /* connections of the client, over all cores */
-	uint32_t listeners; /* listeners that the client has or has asked for */
+	uint32_t users;      /* cores that have not let go yet */
+	uint32_t conns;      /* connections of the client, over all cores */
+	uint32_t listeners;  /* listeners that the client has or has asked for */
 	uint32_t has_failed; /* set by the SIGBUS guard: a page of the client's memory could not be had */
 	uint32_t is_fault_told;
-	/* Cores on which the client has not yet taken the `dead` events of a dataplane before; until it has, the
-	 * bytes that it may still be reading are anywhere in the arena, and nothing is stored there. */
+	/* Cores on which the client has not yet taken the `dead` events of a dataplane before; until it has,
+	 * the bytes that it may still be reading are anywhere in the arena, and nothing is stored there. */
 	uint32_t quarantined_cores;
 	uint32_t blocks;
 	uint32_t blocks_free __attribute__((aligned(64)));
 	uint64_t *bitmap; /* 1: the block is lent to nobody */
 	struct rx_block *block;
-	/* Links of cells in a connection's list; the 16 words of a block fill one cache line, so that cores do not
-	 * write to one line. */
+	/* Links of cells in a connection's list; the 16 words of a block fill one cache line, so that cores
+	 * do not write to one line. */
 	uint32_t *cell_next;
 };
 
@@ -51,11 +52,11 @@ void client_shared_put(struct client_mapping *mapping);
 void client_shared_uncount(uint32_t *count);
 
 /*
- * Reading client memory may fault: the client can have punched a hole that cannot be filled again (out of huge
- * pages, out of memory). From client_shared_get() on, a SIGBUS inside the client's memory replaces the whole mapping
- * by zero pages of the process's own and sets has_failed; the reader goes on with zeros and the channel notices
- * later. Any other SIGBUS ends the process as ever. Call client_guard_install() once per process; more calls are
- * harmless.
+ * Reading client memory may fault: the client can have punched a hole that cannot be filled again (out of
+ * huge pages, out of memory). From client_shared_get() on, a SIGBUS inside the client's memory replaces the
+ * whole mapping by zero pages of the process's own and sets has_failed; the reader goes on with zeros and the
+ * channel notices later. Any other SIGBUS ends the process as ever. Call client_guard_install() once per
+ * process; more calls are harmless.
  */
 void client_guard_install(void);
 

@@ -14,17 +14,17 @@
 #include "daemon/dataplane/listener.h"
 #include "daemon/dataplane/rx_memory.h"
 
-#define NS_PER_MS       UINT64_C(1000000)
+#define NS_PER_MS          UINT64_C(1000000)
 
 /* Commands of one client before the next one's turn, and clients that are looked at seldom per turn. */
-#define QUOTA           32u
-#define IDLE_LOOKS      4u
+#define QUOTA              32u
+#define IDLE_LOOKS         4u
 
 /* Events that one command may cost at once. What a connection is owed on top is kept in its record. */
 #define EVENTS_PER_COMMAND 1u
 
-#define PHASE(phase)    (1u << (phase))
-#define NO_HANDLE       0u
+#define PHASE(phase)       (1u << (phase))
+#define NO_HANDLE          0u
 
 int command_check_options(const struct command *c, uint8_t cc)
 {
@@ -76,7 +76,8 @@ static int command_sendv(struct command *c)
 		return command_refuse(&stats->refused_bad_sg, -EINVAL);
 	for (uint32_t i = 0; i < count; i++) {
 		/* Subtracting from what is there cannot overflow, adding what the client says could. */
-		if (!sg[i].len || sg[i].off > c->channel->tx_bytes || sg[i].len > c->channel->tx_bytes - sg[i].off)
+		if (!sg[i].len || sg[i].off > c->channel->tx_bytes ||
+		    sg[i].len > c->channel->tx_bytes - sg[i].off)
 			return command_refuse(&stats->refused_bad_sg, -EINVAL);
 		total += sg[i].len;
 	}
@@ -100,8 +101,8 @@ static int command_recv_done(struct command *c)
 		return command_refuse(&c->side->core->stats->refused_state, -EINVAL);
 	rec->rx_done_off += c->cmd->recv_done.bytes;
 	rx_reclaim(c->channel, rec, &c->side->local[c->conn]);
-	/* The engine hears of it once per batch, however many there are; of a connection that is over never, and then the
-	 * client may hear that it is. */
+	/* The engine hears of it once per batch, however many there are; of a connection that is over never,
+	 * and then the client may hear that it is. */
 	if (c->conn < c->side->conns_max)
 		conn_want(c->side, c->conn, CONN_WANT_LIMIT);
 	else
@@ -150,7 +151,7 @@ static int command_setopt(struct command *c)
 /* One row per operation: what does it, and in which phases of a connection it fits. */
 static const struct operation {
 	int (*run)(struct command *c);
-	uint32_t phases; /* bits; NO_HANDLE: not on a connection */
+	uint32_t phases;  /* bits; NO_HANDLE: not on a connection */
 	bool is_for_held; /* also on a connection that is over, but not read to its end: conn_is_held() */
 } operations[IX_OP_COUNT] = {
     [IX_OP_LISTEN] = {command_listen, NO_HANDLE, false},
@@ -238,7 +239,8 @@ static uint32_t channel_take(struct channel *channel, uint32_t quota)
 		channel->is_paused = false;
 		if (taken + 1 < waiting)
 			prefetch(side, &channel->cmds[(channel->cmd_cons + 1) & mask]);
-		/* One copy, and the compiler may not go back to the ring: the client can change it at any time. */
+		/* One copy, and the compiler may not go back to the ring: the client can change it at any
+		 * time. */
 		memcpy(&cmd, &channel->cmds[channel->cmd_cons & mask], sizeof(cmd));
 		__asm__ volatile("" : "+m"(cmd));
 		channel->cmd_cons++;
@@ -281,8 +283,8 @@ bool command_drain(struct core *core, uint32_t budget)
 	uint32_t first = side->polled_turn, count = side->polled_count;
 	bool is_first_round = true, has_more = true;
 
-	/* Rounds of a few commands each, begun with another client in every turn, so that one who sends many delays the
-	 * others by a quota only. */
+	/* Rounds of a few commands each, begun with another client in every turn, so that one who sends many
+	 * delays the others by a quota only. */
 	while (has_more && (taken < budget || is_first_round)) {
 		has_more = false;
 		for (uint32_t i = 0; i < count && taken < budget; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands of clients. A descriptor is copied into private memory once, then validated; what is wrong with it is
- * answered by an error event with its sequence number and counted, and harms nobody but its sender.
+ * Commands of clients. A descriptor is copied into private memory once, then validated; what is wrong with it
+ * is answered by an error event with its sequence number and counted, and harms nobody but its sender.
  */
 #ifndef DAEMON_DATAPLANE_COMMAND_H
 #define DAEMON_DATAPLANE_COMMAND_H
@@ -13,7 +13,7 @@ struct command {
 	struct client_side *side;
 	struct channel *channel;
 	const struct ix_cmd *cmd; /* the private copy */
-	uint32_t conn; /* by the handle, when the operation has one and the handle is right */
+	uint32_t conn;            /* by the handle, when the operation has one and the handle is right */
 };
 
 /* Operations that open something. 0 or the negative errno of the error event; counts the refusal itself. */

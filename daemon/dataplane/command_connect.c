@@ -82,8 +82,8 @@ static int choose_local(const struct command *c, struct tcp_tuple *tuple, struct
 }
 
 /* The engine has taken the connection: its record. */
-static void begin(const struct command *c, uint32_t conn, const struct tcp_tuple *tuple, const struct conn_record *way,
-		  uint32_t mss)
+static void begin(const struct command *c, uint32_t conn, const struct tcp_tuple *tuple,
+		  const struct conn_record *way, uint32_t mss)
 {
 	struct client_side *side = c->side;
 	struct conn_record *rec = conn_record_open(side, conn, CONN_OPENING);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine's callbacks: each notes in the connection's record what has happened and who is to be told. None calls
- * the engine.
+ * The engine's callbacks: each notes in the connection's record what has happened and who is to be told. None
+ * calls the engine.
  */
 #include "daemon/dataplane/conn.h"
 
@@ -52,8 +52,9 @@ static bool assign(struct client_side *side, uint32_t conn, bool is_half_open)
 	if (!channel)
 		return false;
 	conn_attach(side, conn, channel);
-	/* Where nothing can be reserved the window stays at one segment, of whatever size the interface allows: less
-	 * would not be worth telling to the peer once it is used up, and the connection would stand still. */
+	/* Where nothing can be reserved the window stays at one segment, of whatever size the interface
+	 * allows: less would not be worth telling to the peer once it is used up, and the connection would
+	 * stand still. */
 	rx_window_open(channel, conn, least_window(IXD_MTU_MAX), is_half_open);
 	return true;
 }
@@ -64,8 +65,8 @@ void conn_on_open(void *ctx, uint32_t conn, uint32_t listener)
 	struct conn_record *rec = conn_record_open(side, conn, CONN_OPENING);
 
 	rec->listener = side->listener_of_engine[listener];
-	/* What arrives with or right after the last ACK of the handshake needs a place at once, so the client is chosen
-	 * now. When none can take the connection, there may be one at the end of the handshake. */
+	/* What arrives with or right after the last ACK of the handshake needs a place at once, so the client
+	 * is chosen now. When none can take the connection, there may be one at the end of the handshake. */
 	assign(side, conn, true);
 }
 

@@ -15,8 +15,8 @@
 int client_side_init(struct core *core);
 /* Frees what client_side_init() allocated; after the end of the core thread. */
 void client_side_fini(struct core *core);
-/* After tcp_engine_init(): in a restarted dataplane, reset each old connection (tcp_abort) so that `dead` with
- * IX_REASON_RESTART is owed to its client, and install the known listeners in the engine again. */
+/* After tcp_engine_init(): in a restarted dataplane, reset each old connection (tcp_abort) so that `dead`
+ * with IX_REASON_RESTART is owed to its client, and install the known listeners in the engine again. */
 void client_side_recover(struct core *core);
 
 /* The engine's callbacks that concern clients, for the ops table that core.c puts together:
@@ -42,19 +42,20 @@ void event_flush(struct core *core);
 /* Takes commands of all clients, at most `budget` in all, in turn and fairly; true when any was taken. */
 bool command_drain(struct core *core, uint32_t budget);
 /* Before sleeping: announces sleep in every channel and looks again; false: there is work after all.
- * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel (its lowest bit is 0, which tells
- * it from the packet side's events, enum core_event). */
+ * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel (its lowest bit is 0, which
+ * tells it from the packet side's events, enum core_event). */
 bool channels_prepare_sleep(struct core *core);
 void channels_end_sleep(struct core *core);
 /* A doorbell rang (epoll said so): drain its bytes; notice hang-up. */
 void channel_doorbell(struct core *core, struct channel *channel);
-/* The earliest time at which the client side has something to do on its own (linger of orphans); {0} never. */
+/* The earliest time at which the client side has something to do on its own (linger of orphans); {0} never.
+ */
 tcp_time client_side_next_timer(const struct core *core);
 void client_side_timer_run(struct core *core);
 
 /* Mail of the main thread that concerns clients (core.c dispatches it; mailbox.h has what goes back). */
-/* mapping->policy[core->id] and doorbell_fd[core->id] are this core's. After it returns, the main thread is told
- * that the client is ready here. */
+/* mapping->policy[core->id] and doorbell_fd[core->id] are this core's. After it returns, the main thread is
+ * told that the client is ready here. */
 void channel_add(struct core *core, struct client_mapping *mapping);
 /* The client's socket is closed; core_tell_client_gone() when nothing refers to its memories any more. */
 void channel_del(struct core *core, uint32_t client);
@@ -69,10 +70,10 @@ void listener_announce(struct core *core, const struct msg_listen *listen);
 void client_side_configure(struct core *core);
 
 /* What the client side needs from the packet side. */
-/* Finds the way to tuple->remote, fills record->iface, neigh, route_generation and *hop; asks the supervisor for
- * the link-layer address when it is not known. 0 or -ENETUNREACH. ip_output.c */
+/* Finds the way to tuple->remote, fills record->iface, neigh, route_generation and *hop; asks the supervisor
+ * for the link-layer address when it is not known. 0 or -ENETUNREACH. ip_output.c */
 int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_record *record,
-                  struct mirror_hop *hop);
+		  struct mirror_hop *hop);
 /* The core to which packets of this tuple are steered. flow.c */
 uint32_t flow_core(const struct dataplane *dp, const struct tcp_tuple *tuple);
 

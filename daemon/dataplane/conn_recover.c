@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client side begins: on fresh memory, or on what a dataplane before has left in the state memfd. Its connections
- * are reset and their clients told so; its listeners go on.
+ * The client side begins: on fresh memory, or on what a dataplane before has left in the state memfd. Its
+ * connections are reset and their clients told so; its listeners go on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,8 +122,9 @@ static void ghost_make(struct client_side *side, const struct conn_record *old)
 	    .listener = old->listener,
 	    .phase = old->phase,
 	    /* A connect without an answer gets both. */
-	    .owed = (uint8_t)(CONN_OWED_DEAD |
-			      (old->phase == CONN_OPENING ? CONN_OWED_CONNECTED : old->owed & CONN_OWED_CONNECTED)),
+	    .owed =
+		(uint8_t)(CONN_OWED_DEAD | (old->phase == CONN_OPENING ? CONN_OWED_CONNECTED
+								       : old->owed & CONN_OWED_CONNECTED)),
 	    .dead_reason = IX_REASON_RESTART,
 	    .cookie = old->cookie,
 	    .handle = old->handle,
@@ -145,8 +146,8 @@ static bool has_to_be_told(const struct conn_record *old)
 	return !(old->owed & CONN_OWED_KNOCK);
 }
 
-/* The ghosts that are there move together at the beginning of their half; those of live records follow. Done before
- * the engine resets anything: what its callback says then is old news. */
+/* The ghosts that are there move together at the beginning of their half; those of live records follow. Done
+ * before the engine resets anything: what its callback says then is old news. */
 static void adopt_records(struct client_side *side)
 {
 	for (uint32_t i = 0; i < 2 * side->conns_max; i++) {
@@ -176,8 +177,8 @@ void client_side_recover(struct core *core)
 
 	if (!core->dp->init->is_restart)
 		return;
-	/* Ports of connections that are about to end: the array is counted anew from nothing. Clients come only after all
-	 * cores have started, so nobody connects yet; see ephemeral.c. */
+	/* Ports of connections that are about to end: the array is counted anew from nothing. Clients come
+	 * only after all cores have started, so nobody connects yet; see ephemeral.c. */
 	if (core->id == 0)
 		memset(core->dp->ephemeral, 0, sizeof(*core->dp->ephemeral));
 	adopt_records(side);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of connections: taking, freeing, moving records, their lists, and finding them by handle or cookie.
+ * The table of connections: taking, freeing, moving records, their lists, and finding them by handle or
+ * cookie.
  */
 #include "daemon/dataplane/conn_table.h"
 
@@ -101,7 +102,8 @@ uint32_t conn_record_to_ghost(struct client_side *side, uint32_t conn)
 
 	if (ghost == STATE_NONE)
 		return STATE_NONE;
-	/* Detaching takes the connection out of the client's count; the ghost goes on counting in its place. */
+	/* Detaching takes the connection out of the client's count; the ghost goes on counting in its place.
+	 */
 	side->local[conn].flags &= (uint8_t)~CONN_IS_COUNTED;
 	conn_detach(side, conn);
 	generation = side->conns[ghost].generation;
@@ -110,8 +112,8 @@ uint32_t conn_record_to_ghost(struct client_side *side, uint32_t conn)
 	side->conns[ghost] = *rec;
 	side->conns[ghost].generation = generation;
 	side->conns[ghost].client = STATE_NONE;
-	/* The copy is whole before the original is freed: a crash in between leaves two, of which recovery tells
-	 * the client once more than needed, never once too little. */
+	/* The copy is whole before the original is freed: a crash in between leaves two, of which recovery
+	 * tells the client once more than needed, never once too little. */
 	__atomic_signal_fence(__ATOMIC_RELEASE);
 	conn_attach(side, ghost, channel);
 	if (is_queued)
@@ -236,7 +238,8 @@ static uint32_t *bucket(const struct client_side *side, uint32_t client, uint64_
 	return (uint32_t *)(uintptr_t)&side->bucket[hash % CONN_BUCKETS];
 }
 
-/* Connections that are looked for by something else than their index: connects by cookie, held ghosts by handle. */
+/* Connections that are looked for by something else than their index: connects by cookie, held ghosts by
+ * handle. */
 static uint64_t key_of(const struct client_side *side, uint32_t conn)
 {
 	return conn < side->conns_max ? side->conns[conn].cookie : side->conns[conn].handle;
@@ -287,8 +290,8 @@ uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_
 	if (conn >= side->conns_max)
 		return STATE_NONE;
 	rec = &side->conns[conn];
-	/* A handle of another client, right or guessed, is no handle: nothing distinguishes the two answers. A handshake
-	 * in progress has no handle that a client could know. */
+	/* A handle of another client, right or guessed, is no handle: nothing distinguishes the two answers.
+	 * A handshake in progress has no handle that a client could know. */
 	if (rec->client == client && rec->phase > CONN_OPENING && rec->handle == handle)
 		return conn;
 	return side->ghosts ? hash_find(side, client, handle, true) : STATE_NONE;
@@ -311,7 +314,8 @@ uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint6
 
 bool conn_is_held(const struct conn_record *rec)
 {
-	return rec->dead_reason == IX_REASON_CLOSED && rec->phase == CONN_OPEN && rec->rx_done_off < rec->rx_ready_off;
+	return rec->dead_reason == IX_REASON_CLOSED && rec->phase == CONN_OPEN &&
+	       rec->rx_done_off < rec->rx_ready_off;
 }
 
 /* The client was told of the connection, or asked for it, and so has to be told of its end. */
@@ -357,13 +361,15 @@ void conn_end(struct client_side *side, uint32_t conn, uint8_t reason)
 		if (conn_is_held(&side->conns[ghost]))
 			hash_add(side, ghost);
 	} else {
-		/* conn_has_room() keeps a place for each, so this takes an engine that opened one without asking. */
+		/* conn_has_room() keeps a place for each, so this takes an engine that opened one without
+		 * asking. */
 		channel_fault(channel, "no record is left for the events that it does not take");
 		conn_forget(side, conn, channel, false, 0);
 	}
 }
 
-void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told, uint32_t evt_index)
+void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told,
+		 uint32_t evt_index)
 {
 	struct conn_record *rec = &side->conns[conn];
 	struct conn_local *loc = &side->local[conn];

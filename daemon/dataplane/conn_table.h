@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of connections: the surviving half (struct conn_record, in the state memfd) has a volatile companion of the
- * same index, with links and cursors that are rebuilt, not saved. Records live in the first half of the table under
- * their index in the engine; one that the engine has forgotten while its client is still owed events moves to the
- * second half, as a ghost.
+ * Records of connections: the surviving half (struct conn_record, in the state memfd) has a volatile
+ * companion of the same index, with links and cursors that are rebuilt, not saved. Records live in the first
+ * half of the table under their index in the engine; one that the engine has forgotten while its client is
+ * still owed events moves to the second half, as a ghost.
  */
 #ifndef DAEMON_DATAPLANE_CONN_TABLE_H
 #define DAEMON_DATAPLANE_CONN_TABLE_H
@@ -36,13 +36,13 @@ enum conn_want {
 struct conn_local {
 	uint32_t queue_next, queue_prev;
 	uint32_t work_next;
-	uint32_t cells;       /* RX cells that it has */
-	uint64_t stored_off;  /* end of the last byte stored, out of order ones included */
-	uint64_t store_at_off; /* cursor of rx_store: stream offset where cell store_at begins */
-	uint64_t post_at_off;  /* cursor of recv events */
+	uint32_t cells;             /* RX cells that it has */
+	uint64_t stored_off;        /* end of the last byte stored, out of order ones included */
+	uint64_t store_at_off;      /* cursor of rx_store: stream offset where cell store_at begins */
+	uint64_t post_at_off;       /* cursor of recv events */
 	uint32_t store_at, post_at; /* cells, RX_NONE */
-	uint32_t chunk_again; /* cursor of retransmission: piece in which it last was */
-	uint8_t flags;        /* enum conn_want */
+	uint32_t chunk_again;       /* cursor of retransmission: piece in which it last was */
+	uint8_t flags;              /* enum conn_want */
 	uint8_t pad;
 	uint16_t port; /* ephemeral port to be given back, 0 */
 	uint64_t reserved1;
@@ -50,7 +50,8 @@ struct conn_local {
 	uint32_t list_next, list_prev; /* connections of a channel; next also chains free ghosts */
 	uint32_t hash_next;            /* in client_side.bucket: index + 1 */
 	uint32_t reserved;
-	uint64_t since_ns;  /* beginning of the present measurement of the window's use; orphans: the deadline */
+	uint64_t
+	    since_ns; /* beginning of the present measurement of the window's use; orphans: the deadline */
 	uint64_t reserved2[5];
 };
 _Static_assert(sizeof(struct conn_local) == 128, "two cache lines");
@@ -75,13 +76,14 @@ void conn_want(struct client_side *side, uint32_t conn, enum conn_want want);
 void conn_work_run(struct client_side *side);
 
 /*
- * A connection that has ended in order while its client still reads: received bytes stay where they are, and `dead`,
- * which would give them back, waits until recv_done covers them or the client closes. It is a ghost meanwhile, and
- * its handle is good for these commands.
+ * A connection that has ended in order while its client still reads: received bytes stay where they are, and
+ * `dead`, which would give them back, waits until recv_done covers them or the client closes. It is a ghost
+ * meanwhile, and its handle is good for these commands.
  */
 bool conn_is_held(const struct conn_record *rec);
 
-/* The record of a client's handle, live or (index >= conns_max) held, or STATE_NONE when there is none (any more). */
+/* The record of a client's handle, live or (index >= conns_max) held, or STATE_NONE when there is none (any
+ * more). */
 uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle);
 
 /* Connects that are going on, by client and cookie. */
@@ -93,12 +95,14 @@ uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint6
 /* True when another connection may be opened: each that lives must find a ghost's place when it ends. */
 bool conn_has_room(const struct client_side *side);
 
-/* Unwritten rest of a connection's end, when the engine has forgotten it: what conn_on_dead() and recovery share.
- * reason is an enum ix_reason. */
+/* Unwritten rest of a connection's end, when the engine has forgotten it: what conn_on_dead() and recovery
+ * share. reason is an enum ix_reason. */
 void conn_end(struct client_side *side, uint32_t conn, uint8_t reason);
 /* RST, and the connection is over when this returns. Not from a callback of the engine. */
 void conn_abort(struct client_side *side, uint32_t conn);
-/* Last step, after `dead` was posted at evt_index of the channel, or without one for a client that is not told. */
-void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told, uint32_t evt_index);
+/* Last step, after `dead` was posted at evt_index of the channel, or without one for a client that is not
+ * told. */
+void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told,
+		 uint32_t evt_index);
 
 #endif

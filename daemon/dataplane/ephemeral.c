@@ -13,8 +13,8 @@
 /* The engine's default for 2 MSL; a port is held a little longer than the record. */
 #define TIME_WAIT_NS (UINT64_C(61) * 1000000000)
 
-/* With the worst share of suitable free ports that is worth serving (1 in 100), failing by chance takes a run of
- * so many misses: less than one in 20,000. More would let one client hold up the core. */
+/* With the worst share of suitable free ports that is worth serving (1 in 100), failing by chance takes a run
+ * of so many misses: less than one in 20,000. More would let one client hold up the core. */
 #define TRIES_MAX    1024u
 
 /* Ports that wait for the end of TIME_WAIT, oldest first. */
@@ -150,7 +150,8 @@ int ephemeral_get(struct client_side *side, struct tcp_tuple *tuple)
 	if (!span || span > IXD_EPHEMERAL_SPAN_MAX)
 		return -EADDRNOTAVAIL;
 	release_expired(side, 2);
-	/* Double hash: peers see unrelated sequences, and one peer sees a port again only after all the others. */
+	/* Double hash: peers see unrelated sequences, and one peer sees a port again only after all the
+	 * others. */
 	tuple->local_port = 0;
 	hash = keyed_hash(side->hash_key, tuple, sizeof(*tuple));
 	counter = &side->port_counter[(hash >> 48) % PORT_COUNTERS];

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events to a client. What a connection is owed follows from its record, so nothing is lost or queued twice while the
- * event ring is full: the connection just waits in the channel's queue, and what accumulates is told in one event.
+ * Events to a client. What a connection is owed follows from its record, so nothing is lost or queued twice
+ * while the event ring is full: the connection just waits in the channel's queue, and what accumulates is
+ * told in one event.
  */
 #ifndef DAEMON_DATAPLANE_EVENT_H
 #define DAEMON_DATAPLANE_EVENT_H
 
 #include "daemon/dataplane/channel.h"
 
-/* Posting for connections leaves this part of the ring free: a client is never kept from giving commands by what it
- * is told, since those commands are what makes it be told less. */
+/* Posting for connections leaves this part of the ring free: a client is never kept from giving commands by
+ * what it is told, since those commands are what makes it be told less. */
 static inline uint32_t event_room_kept(const struct channel *channel)
 {
 	return channel->evt_slots / 8;

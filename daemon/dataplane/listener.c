@@ -9,7 +9,7 @@
 
 #include "daemon/common/log.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS       UINT64_C(1000000)
 
 /* Tells a listener's handle from a connection's, whose generation never gets so far. */
 #define LISTENER_HANDLE (UINT64_C(1) << 63)
@@ -43,7 +43,8 @@ uint32_t listener_by_handle(const struct client_side *side, uint32_t client, uin
 static bool can_take(const struct channel *channel)
 {
 	return channel->state == CHANNEL_OPEN &&
-	       __atomic_load_n(&channel->rx.shared->conns, __ATOMIC_RELAXED) < channel->policy->limits.conns_max;
+	       __atomic_load_n(&channel->rx.shared->conns, __ATOMIC_RELAXED) <
+		   channel->policy->limits.conns_max;
 }
 
 struct channel *listener_choose(struct client_side *side, uint32_t listener, bool take)

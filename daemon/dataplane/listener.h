@@ -7,8 +7,8 @@
 
 #include "daemon/dataplane/channel.h"
 
-/* The client whose turn it is, of those that can take a connection: NULL when none can. A client whose event ring is
- * full is passed over while another can. With `take` the turn moves on. */
+/* The client whose turn it is, of those that can take a connection: NULL when none can. A client whose event
+ * ring is full is passed over while another can. With `take` the turn moves on. */
 struct channel *listener_choose(struct client_side *side, uint32_t listener, bool take);
 /* The client takes part in no listener of this core any more. */
 void listener_forget_client(struct client_side *side, uint32_t client);

@@ -158,8 +158,8 @@ void rx_unreserve(struct channel *channel, struct conn_record *rec, struct conn_
 }
 
 /* The cell that holds stream offset off, which lies within the connection's cells; *at, *at_off: a cursor. */
-static uint32_t cell_find(const struct rx_pool *pool, const struct conn_record *rec, const struct conn_local *loc,
-			  uint64_t off, uint32_t *at, uint64_t *at_off)
+static uint32_t cell_find(const struct rx_pool *pool, const struct conn_record *rec,
+			  const struct conn_local *loc, uint64_t off, uint32_t *at, uint64_t *at_off)
 {
 	uint64_t tail_off = rec->rx_base_off + (uint64_t)(loc->cells - 1) * IXD_RX_CELL_BYTES;
 
@@ -186,7 +186,8 @@ bool rx_store(struct channel *channel, struct conn_record *rec, struct conn_loca
 	uint64_t end_off = off + len;
 
 	if (!loc->cells) {
-		/* Cells begin where the stream has got to, not where this segment lies: it may be out of order. */
+		/* Cells begin where the stream has got to, not where this segment lies: it may be out of
+		 * order. */
 		rec->rx_base_off = rec->rx_ready_off;
 		loc->store_at = RX_NONE;
 		loc->post_at = RX_NONE;

@@ -2,9 +2,10 @@
 /*
  * Received bytes in the client's RX arena, and the receive window that may be offered for them.
  *
- * The arena is cut into blocks, lent to one core at a time, and these into cells. A connection holds a list of cells:
- * cell i of the list holds the stream from rx_base_off + i * IXD_RX_CELL_BYTES on, so that bytes that arrive out of
- * order are stored at their final place at once. A connection that has nothing unread holds no cell.
+ * The arena is cut into blocks, lent to one core at a time, and these into cells. A connection holds a list
+ * of cells: cell i of the list holds the stream from rx_base_off + i * IXD_RX_CELL_BYTES on, so that bytes
+ * that arrive out of order are stored at their final place at once. A connection that has nothing unread
+ * holds no cell.
  *
  * Window is offered against reserved cells only, but for one segment; what is reserved is always there.
  */
@@ -43,8 +44,8 @@ void rx_bury(struct channel *channel, struct conn_record *rec, struct conn_local
 /* Frees what was buried under events that the client has taken (channel->evt_cons). */
 void rx_exhume(struct channel *channel);
 
-/* The longest stretch of the arena that holds the stream from `off` on, up to end_off: its length, and its arena
- * offset in *arena_off. 0 when the connection has no such bytes. */
+/* The longest stretch of the arena that holds the stream from `off` on, up to end_off: its length, and its
+ * arena offset in *arena_off. 0 when the connection has no such bytes. */
 uint32_t rx_stretch(struct channel *channel, struct conn_record *rec, struct conn_local *loc, uint64_t off,
 		    uint64_t end_off, uint64_t *arena_off);
 

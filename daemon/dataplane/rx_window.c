@@ -4,14 +4,14 @@
  */
 #include "daemon/dataplane/rx_memory.h"
 
-/* A window is used up when half of it is consumed in this many round trips, or in this time when the round trip is
- * shorter than what the application's own turn takes. */
-#define GROWTH_RTTS        2u
-#define GROWTH_LEAST_NS    1000000u
-#define NS_PER_US          1000u
+/* A window is used up when half of it is consumed in this many round trips, or in this time when the round
+ * trip is shorter than what the application's own turn takes. */
+#define GROWTH_RTTS     2u
+#define GROWTH_LEAST_NS 1000000u
+#define NS_PER_US       1000u
 
 /* Handshakes that may never be completed hold at most this part of a client's memory: 1/4. */
-#define HALF_OPEN_PART     4u
+#define HALF_OPEN_PART  4u
 
 static const struct static_config *fixed_of(const struct channel *channel)
 {
@@ -30,7 +30,8 @@ uint32_t rx_window_offer(struct channel *channel, uint32_t mss)
 }
 
 /* Raises the reservation to `cells`; false when the memory is not there. */
-static bool reserve(struct channel *channel, struct conn_record *rec, const struct conn_local *loc, uint32_t cells)
+static bool reserve(struct channel *channel, struct conn_record *rec, const struct conn_local *loc,
+		    uint32_t cells)
 {
 	uint32_t charge = rec->rx_reserved_cells > loc->cells ? rec->rx_reserved_cells : loc->cells;
 
@@ -115,7 +116,8 @@ void rx_window_update(struct client_side *side, uint32_t conn)
 	limit_off = rec->rx_done_off + rec->rx_window_bytes;
 	if (limit_off <= rec->rx_limit_off)
 		return;
-	/* Written before the engine offers it: after a crash no more has been promised than the record says. */
+	/* Written before the engine offers it: after a crash no more has been promised than the record says.
+	 */
 	rec->rx_limit_off = limit_off;
 	tcp_rx_limit(side->core->tcp, side->core->now, conn, limit_off);
 }

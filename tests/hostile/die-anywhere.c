@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Children that die in every state: before and in the middle of the hello, with the welcome unread, with a listen
- * asked for, while connecting, with data under way both ways, half closed, closed.
+ * Children that die in every state: before and in the middle of the hello, with the welcome unread, with a
+ * listen asked for, while connecting, with data under way both ways, half closed, closed.
  */
 #include <sys/wait.h>
 

@@ -26,7 +26,8 @@ int main(void)
 	shutdown(r.doorbell, SHUT_RDWR);
 	close(r.doorbell);
 	r.doorbell = -1;
-	/* Nobody wakes the core for it now, so it may take until others do; what matters is that nothing else waits. */
+	/* Nobody wakes the core for it now, so it may take until others do; what matters is that nothing else
+	 * waits. */
 	raw_cmd(&r, (struct ix_cmd){.op = 99});
 	raw_wait(&r, IX_EV_ERROR, 300, &event);
 	printf("rung=%llu\n", (unsigned long long)rung);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A second thread keeps changing the length and place of a sendv while ixd takes it, and the bytes while ixd sends
- * them. What is sent lies in the arena, whatever it is.
+ * A second thread keeps changing the length and place of a sendv while ixd takes it, and the bytes while ixd
+ * sends them. What is sent lies in the arena, whatever it is.
  */
 #include <pthread.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands of random bytes, half of them with a right handle, for two seconds: each is done or answered by an error.
+ * Commands of random bytes, half of them with a right handle, for two seconds: each is done or answered by an
+ * error.
  */
 #include "tests/hostile/raw.h"
 
@@ -28,7 +29,8 @@ int main(void)
 			cmd.handle = handle;
 		if (words[0] & 4 && cmd.op == IX_OP_SENDV) {
 			cmd.sg_count = (uint8_t)(words[2] % 5);
-			cmd.sg[0] = (struct ix_sg){.off = words[3] % r.w.tx_bytes, .len = (uint32_t)words[4] % 5000};
+			cmd.sg[0] =
+			    (struct ix_sg){.off = words[3] % r.w.tx_bytes, .len = (uint32_t)words[4] % 5000};
 		}
 		raw_cmd(&r, cmd);
 		while (raw_event(&r, &event)) {

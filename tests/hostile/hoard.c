@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Never gives received bytes back: the window closes and stays within the client's own memory; the bytes that are
- * there stay what they are.
+ * Never gives received bytes back: the window closes and stays within the client's own memory; the bytes that
+ * are there stay what they are.
  */
 #include "tests/hostile/raw.h"
 

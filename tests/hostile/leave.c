@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * leave ADDRESS:PORT BYTES: connects, gives BYTES of the pattern to ixd in one piece, closes, and exits at once,
- * while nearly nothing has been sent: ixd has to deliver the rest. Not hostile, only impatient.
+ * leave ADDRESS:PORT BYTES: connects, gives BYTES of the pattern to ixd in one piece, closes, and exits at
+ * once, while nearly nothing has been sent: ixd has to deliver the rest. Not hostile, only impatient.
  */
 #include <ix/ix.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Takes the pages of its own memory away while ixd uses them, and tries to make the memory smaller or to write where
- * it may only read.
+ * Takes the pages of its own memory away while ixd uses them, and tries to make the memory smaller or to
+ * write where it may only read.
  */
 #include "tests/hostile/raw.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A client made of nothing but the ABI, so that it can say what the library never would. One channel, core 0; the
- * server that it may connect to echoes at $PEER_ADDR port 7200.
+ * A client made of nothing but the ABI, so that it can say what the library never would. One channel, core 0;
+ * the server that it may connect to echoes at $PEER_ADDR port 7200.
  */
 #ifndef TESTS_HOSTILE_RAW_H
 #define TESTS_HOSTILE_RAW_H
@@ -36,8 +36,8 @@ static inline int raw_socket(void)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s/client.sock", rundir ? rundir : "/run/ixd",
-		 instance ? instance : "default");
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s/client.sock",
+		 rundir ? rundir : "/run/ixd", instance ? instance : "default");
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		k_die("%s: %s", address.sun_path, strerror(errno));
 	return fd;
@@ -151,7 +151,8 @@ static inline uint64_t raw_connect(struct raw *r, uint64_t cookie)
 
 static inline struct ix_cmd raw_sendv_cmd(uint64_t handle, uint64_t off, uint32_t len)
 {
-	return (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = off, .len = len}}};
+	return (struct ix_cmd){
+	    .op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = off, .len = len}}};
 }
 
 /* True when ixd ends this client within `ms`. */

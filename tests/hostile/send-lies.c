@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sendv of what is not in the arena, of nothing, of too much; recv_done of what never came; handles of others. Each is
- * an error, and the connection goes on as if nothing had been.
+ * sendv of what is not in the arena, of nothing, of too much; recv_done of what never came; handles of
+ * others. Each is an error, and the connection goes on as if nothing had been.
  */
 #include "tests/hostile/raw.h"
 
@@ -29,14 +29,15 @@ int main(void)
 	expect_error(&r, raw_sendv_cmd(handle, UINT64_MAX, 1), "before the arena");
 	expect_error(&r, raw_sendv_cmd(handle, UINT64_MAX - 1, UINT32_MAX), "overflow");
 	expect_error(&r, (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 255, .handle = handle}, "255 pieces");
-	expect_error(&r,
-		     (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = UINT64_MAX}},
-		     "recv_done of everything");
+	expect_error(
+	    &r, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = UINT64_MAX}},
+	    "recv_done of everything");
 	for (uint64_t other = 0; other < 64; other++)
 		if (other != (handle & 63))
-			expect_error(&r,
-				     (struct ix_cmd){.op = IX_OP_ABORT, .handle = other | (handle & ~UINT64_C(63))},
-				     "another handle");
+			expect_error(
+			    &r,
+			    (struct ix_cmd){.op = IX_OP_ABORT, .handle = other | (handle & ~UINT64_C(63))},
+			    "another handle");
 	memset(r.tx, 'x', 1000);
 	raw_cmd(&r, raw_sendv_cmd(handle, 0, 1000));
 	while (got < 1000) {

@@ -99,7 +99,8 @@ Test(channel, pages_that_cannot_be_had)
 	size_t bytes = c->mapping.layout.client_bytes;
 	int fd = memfd_create("rig", MFD_CLOEXEC);
 
-	/* A file that ends before the mapping does: touching the rest is SIGBUS, as a hole in huge pages is. */
+	/* A file that ends before the mapping does: touching the rest is SIGBUS, as a hole in huge pages is.
+	 */
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(ftruncate(fd, 4096), 0);
 	cr_assert_neq(mmap(c->mine, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0), MAP_FAILED);

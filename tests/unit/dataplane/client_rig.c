@@ -12,13 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CMD_SLOTS   64u
-#define TX_BYTES    (1u << 20)
-#define RING_OFF    4096u
-#define RX_OFF      (1u << 20)
-#define TX_OFF      (1u << 20)
-#define HEADER_MAX  60u
-#define MTU         1500u
+#define CMD_SLOTS  64u
+#define TX_BYTES   (1u << 20)
+#define RING_OFF   4096u
+#define RX_OFF     (1u << 20)
+#define TX_OFF     (1u << 20)
+#define HEADER_MAX 60u
+#define MTU        1500u
 
 static const uint8_t local_addr[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1};
 static const uint8_t peer_addr[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2};
@@ -66,7 +66,8 @@ static struct rig_packet *packet_new(struct rig *rig, const struct tcp_emit *t, 
 }
 
 static int64_t transmit(struct rig *rig, const struct tcp_emit *t, bool is_to_peer,
-			void (*fill)(struct rig *rig, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst))
+			void (*fill)(struct rig *rig, uint32_t conn, uint64_t off, uint32_t len,
+				     uint8_t *dst))
 {
 	uint32_t done = 0;
 
@@ -246,7 +247,8 @@ static void mirror_make(struct rig *rig)
 	m->magic = MIRROR_MAGIC;
 	m->generation = 1;
 	m->ifaces_count = 1;
-	m->ifaces[0] = (struct mirror_iface){.name = "rig0", .ifindex = 1, .queues = 1, .mtu = MTU, .is_up = 1};
+	m->ifaces[0] =
+	    (struct mirror_iface){.name = "rig0", .ifindex = 1, .queues = 1, .mtu = MTU, .is_up = 1};
 	m->addrs_count = 1;
 	memcpy(m->addrs[0].addr, local_addr, 16);
 	m->addrs[0].prefix_len = 120;
@@ -324,16 +326,20 @@ static void core_end(struct rig *rig)
 
 static void peer_begin(struct rig *rig)
 {
-	struct tcp_limits limits = {.conns = RIG_PEER_CONNS, .listeners = 4, .syn_backlog = 64, .time_waits = 64,
-				    .sent_records = 4096, .ooo_records = 64};
+	struct tcp_limits limits = {.conns = RIG_PEER_CONNS,
+				    .listeners = 4,
+				    .syn_backlog = 64,
+				    .time_waits = 64,
+				    .sent_records = 4096,
+				    .ooo_records = 64};
 	struct tcp_config config;
 	struct tcp_keys keys = {.isn = {1}, .hash = {2}};
 
 	tcp_config_default(&config);
 	rig->peer_memory = zeroed(tcp_volatile_size(&limits));
 	rig->peer_surviving = zeroed(tcp_surviving_size(&limits));
-	rig->peer = tcp_engine_init(rig->peer_surviving, rig->peer_memory, &limits, &config, &keys, &peer_ops, rig,
-				    &rig->peer_stats, rig->core.now);
+	rig->peer = tcp_engine_init(rig->peer_surviving, rig->peer_memory, &limits, &config, &keys, &peer_ops,
+				    rig, &rig->peer_stats, rig->core.now);
 	cr_assert_not_null(rig->peer);
 	for (unsigned i = 0; i < RIG_PEER_CONNS; i++) {
 		rig->peers[i].tx = zeroed(RIG_PEER_BYTES);
@@ -452,7 +458,8 @@ void rig_client_free(struct rig *rig, uint32_t client)
 
 void rig_listen(struct rig *rig, uint32_t client)
 {
-	struct msg_listen listen = {.client = client, .cookie = RIG_COOKIE + client, .listener = 5, .port = RIG_PORT};
+	struct msg_listen listen = {
+	    .client = client, .cookie = RIG_COOKIE + client, .listener = 5, .port = RIG_PORT};
 
 	cr_assert_eq(listener_install(&rig->core, &listen), 0);
 }
@@ -497,9 +504,10 @@ uint32_t rig_cmd(struct rig *rig, uint32_t client, struct ix_cmd cmd)
 
 uint32_t rig_sendv(struct rig *rig, uint32_t client, uint64_t handle, uint64_t off, uint32_t len)
 {
-	return rig_cmd(rig, client,
-		       (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = handle,
-				       .sg = {{.off = off, .len = len}}});
+	return rig_cmd(
+	    rig, client,
+	    (struct ix_cmd){
+		.op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = off, .len = len}}});
 }
 
 bool rig_event(struct rig *rig, uint32_t client, struct ix_event *event)

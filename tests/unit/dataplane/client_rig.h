@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A core of the dataplane in memory: the real client side on the real engine, with a second engine as the peer at the
- * other end of a lossless wire, clients played by hand, and a clock that the test sets.
+ * A core of the dataplane in memory: the real client side on the real engine, with a second engine as the
+ * peer at the other end of a lossless wire, clients played by hand, and a clock that the test sets.
  */
 #ifndef TESTS_UNIT_DATAPLANE_CLIENT_RIG_H
 #define TESTS_UNIT_DATAPLANE_CLIENT_RIG_H
@@ -95,8 +95,8 @@ void rig_peer_listen(struct rig *rig, uint16_t port);
 /* The peer sends len bytes of its pattern. */
 void rig_peer_send(struct rig *rig, uint32_t conn, uint32_t len);
 
-/* Connects the peer and accepts as client 0 with this cookie; the events up to the first `sent` are taken. Returns
- * the handle, *conn is the peer's index. */
+/* Connects the peer and accepts as client 0 with this cookie; the events up to the first `sent` are taken.
+ * Returns the handle, *conn is the peer's index. */
 uint64_t rig_open(struct rig *rig, uint64_t cookie, uint32_t *conn);
 
 /* Byte at an offset of any stream in the tests. */

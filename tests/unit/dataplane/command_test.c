@@ -52,8 +52,8 @@ Test(command, unknown_operation)
 Test(command, handles_that_are_none)
 {
 	const uint64_t *counter = &rig->stats.refused_stale_handle;
-	const uint64_t wrong[] = {0, UINT64_MAX, handle + 1, handle + (UINT64_C(1) << 32), (uint32_t)handle,
-				  handle | 0x80000000u};
+	const uint64_t wrong[] = {
+	    0, UINT64_MAX, handle + 1, handle + (UINT64_C(1) << 32), (uint32_t)handle, handle | 0x80000000u};
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		for (uint8_t op = IX_OP_ACCEPT; op < IX_OP_COUNT; op++)
@@ -78,13 +78,19 @@ Test(command, sendv_outside_the_arena)
 {
 	const uint64_t tx = rig->clients[0].mapping.layout.tx_bytes;
 	const struct ix_sg wrong[] = {
-	    {.off = 0, .len = 0},         {.off = tx, .len = 1},          {.off = tx - 1, .len = 2},
-	    {.off = UINT64_MAX, .len = 1}, {.off = UINT64_MAX - 9, .len = 100}, {.off = 1, .len = UINT32_MAX},
+	    {.off = 0, .len = 0},
+	    {.off = tx, .len = 1},
+	    {.off = tx - 1, .len = 2},
+	    {.off = UINT64_MAX, .len = 1},
+	    {.off = UINT64_MAX - 9, .len = 100},
+	    {.off = 1, .len = UINT32_MAX},
 	};
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		expect_error(0,
-			     (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 2, .handle = handle,
+			     (struct ix_cmd){.op = IX_OP_SENDV,
+					     .sg_count = 2,
+					     .handle = handle,
 					     .sg = {{.off = 0, .len = 10}, wrong[i]}},
 			     -EINVAL, &rig->stats.refused_bad_sg);
 	expect_error(0, (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 0, .handle = handle}, -EINVAL,
@@ -102,14 +108,16 @@ Test(command, sendv_beyond_the_limit_is_refused_whole)
 	rig_sendv(rig, 0, handle, 0, 131000);
 	rig_turn(rig);
 	expect_error(0,
-		     (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = 0, .len = 73}}},
+		     (struct ix_cmd){
+			 .op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = 0, .len = 73}}},
 		     -EMSGSIZE, &rig->stats.refused_send_limit);
-	expect_error(0,
-		     (struct ix_cmd){.op = IX_OP_SENDV,
-				     .sg_count = 3,
-				     .handle = handle,
-				     .sg = {{.off = 0, .len = 70}, {.off = 0, .len = 2}, {.off = 0, .len = 1}}},
-		     -EMSGSIZE, &rig->stats.refused_send_limit);
+	expect_error(
+	    0,
+	    (struct ix_cmd){.op = IX_OP_SENDV,
+			    .sg_count = 3,
+			    .handle = handle,
+			    .sg = {{.off = 0, .len = 70}, {.off = 0, .len = 2}, {.off = 0, .len = 1}}},
+	    -EMSGSIZE, &rig->stats.refused_send_limit);
 	rig_sendv(rig, 0, handle, 0, 72);
 	rig_turn(rig);
 	rig_expect_none(rig, 0);
@@ -144,15 +152,16 @@ Test(command, recv_done_beyond_what_was_told)
 	rig_peer_send(rig, peer, 10);
 	rig_turn(rig);
 	rig_expect(rig, 0, IX_EV_RECV);
-	expect_error(0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 11}}, -EINVAL,
-		     &rig->stats.refused_state);
-	expect_error(0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = UINT64_MAX}},
+	expect_error(0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 11}},
 		     -EINVAL, &rig->stats.refused_state);
+	expect_error(
+	    0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = UINT64_MAX}},
+	    -EINVAL, &rig->stats.refused_state);
 	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 10}});
 	rig_turn(rig);
 	rig_expect_none(rig, 0);
-	expect_error(0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 1}}, -EINVAL,
-		     &rig->stats.refused_state);
+	expect_error(0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 1}},
+		     -EINVAL, &rig->stats.refused_state);
 }
 
 Test(command, operations_that_do_not_fit_the_state)
@@ -163,22 +172,24 @@ Test(command, operations_that_do_not_fit_the_state)
 	expect_error(0, (struct ix_cmd){.op = IX_OP_ACCEPT, .handle = handle}, -EINVAL, counter);
 	expect_error(0, (struct ix_cmd){.op = IX_OP_REJECT, .handle = handle}, -EINVAL, counter);
 	expect_error(0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = 8}, -EINVAL, counter);
-	expect_error(0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .setopt = {.cc = IX_CC_COUNT}}, -EINVAL,
-		     counter);
+	expect_error(0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .setopt = {.cc = IX_CC_COUNT}},
+		     -EINVAL, counter);
 	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = IX_NAGLE});
 	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SHUTDOWN, .handle = handle});
 	rig_turn(rig);
 	rig_expect_none(rig, 0);
-	expect_error(0,
-		     (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = 0, .len = 1}}},
-		     -EPIPE, counter);
+	expect_error(
+	    0,
+	    (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = handle, .sg = {{.off = 0, .len = 1}}},
+	    -EPIPE, counter);
 	rig_peer_connect(rig);
 	rig_turn(rig);
 	knock = rig_expect(rig, 0, IX_EV_KNOCK);
-	expect_error(0,
-		     (struct ix_cmd){.op = IX_OP_SENDV, .sg_count = 1, .handle = knock.handle,
-				     .sg = {{.off = 0, .len = 1}}},
-		     -EINVAL, counter);
+	expect_error(
+	    0,
+	    (struct ix_cmd){
+		.op = IX_OP_SENDV, .sg_count = 1, .handle = knock.handle, .sg = {{.off = 0, .len = 1}}},
+	    -EINVAL, counter);
 	expect_error(0, (struct ix_cmd){.op = IX_OP_CLOSE, .handle = knock.handle}, -EINVAL, counter);
 	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_CLOSE, .handle = handle});
 	rig_turn(rig);

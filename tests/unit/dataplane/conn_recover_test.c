@@ -134,10 +134,11 @@ Test(conn_recover, connects_are_answered)
 	rig->clients[0].policy.rules_count = 1;
 	rig->clients[0].policy.rules[0] = (struct policy_rule){.is_allow = 1, .port_last = 65535};
 	rig->wire_is_cut = true;
-	rig_cmd(rig, 0,
-		(struct ix_cmd){.op = IX_OP_CONNECT,
-				.cookie = 5,
-				.open = {.addr = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2}, .port = 7}});
+	rig_cmd(
+	    rig, 0,
+	    (struct ix_cmd){.op = IX_OP_CONNECT,
+			    .cookie = 5,
+			    .open = {.addr = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2}, .port = 7}});
 	rig_turn(rig);
 	rig_restart(rig);
 	rig_client_add(rig, 0, true);

@@ -94,7 +94,8 @@ Test(conn, knock_accept_echo_close)
 	cr_expect_eq(check_recv(0, &event, 0), 100);
 
 	memcpy(rig->clients[0].tx + 5000, "hello", 5);
-	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 100}});
+	rig_cmd(rig, 0,
+		(struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 100}});
 	rig_sendv(rig, 0, handle, 5000, 5);
 	rig_turn(rig);
 	cr_expect_eq(rig->peers[peer].rx_end, 5);
@@ -149,7 +150,8 @@ Test(conn, eof_comes_after_all_bytes_and_half_close_goes_on)
 		got += check_recv(0, &event, got);
 	}
 	rig_expect(rig, 0, IX_EV_EOF);
-	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = got}});
+	rig_cmd(rig, 0,
+		(struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = got}});
 	rig_sendv(rig, 0, handle, 0, 1000);
 	rig_turn(rig);
 	cr_expect_eq(rig->peers[peer].rx_end, 1000);
@@ -189,7 +191,8 @@ Test(conn, an_orderly_end_waits_for_the_reader)
 
 	/* Its record is used again meanwhile. */
 	cr_expect_eq((uint32_t)rig_open(rig, 9, &other), (uint32_t)handle);
-	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 4999}});
+	rig_cmd(rig, 0,
+		(struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 4999}});
 	rig_turn(rig);
 	rig_expect_none(rig, 0);
 	rig_sendv(rig, 0, handle, 0, 1);
@@ -297,9 +300,10 @@ Test(conn, window_closes_without_recv_done_and_opens_with_it)
 	cr_expect_eq(rig->stats.rx_no_memory, 0);
 	for (unsigned i = 0; i < 200 && got < 400000; i++) {
 		rig_cmd(rig, 0,
-			(struct ix_cmd){.op = IX_OP_RECV_DONE,
-					.handle = handle,
-					.recv_done = {.bytes = got - rig->core.conns[(uint32_t)handle].rx_done_off}});
+			(struct ix_cmd){
+			    .op = IX_OP_RECV_DONE,
+			    .handle = handle,
+			    .recv_done = {.bytes = got - rig->core.conns[(uint32_t)handle].rx_done_off}});
 		rig_turns(rig, 1, 1000);
 		while (rig_event(rig, 0, &event))
 			got += check_recv(0, &event, got);
@@ -317,7 +321,8 @@ Test(conn, without_memory_the_window_is_one_segment)
 {
 	uint32_t peers[40], shown = 0;
 
-	/* 2 MB in all: 512 cells, 18 for each window of 64 KB, a quarter at most before the handshake is done. */
+	/* 2 MB in all: 512 cells, 18 for each window of 64 KB, a quarter at most before the handshake is
+	 * done. */
 	for (unsigned i = 0; i < 40; i++)
 		rig_open(rig, i, &peers[i]);
 	for (uint32_t i = 0; i < 40; i++)
