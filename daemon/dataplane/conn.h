@@ -13,7 +13,8 @@
 /* Start-up: allocates core->clients, takes over what the state memfd holds. Before tcp_engine_init().
  * 0 or negative errno. */
 int client_side_init(struct core *core);
-/* Frees what client_side_init() allocated; after the end of the core thread. */
+/* Frees what client_side_init() and channels allocated; after the end of the core thread, before the clients'
+ * mappings are closed. */
 void client_side_fini(struct core *core);
 /* After tcp_engine_init(): in a restarted dataplane, reset each old connection (tcp_abort) so that `dead`
  * with IX_REASON_RESTART is owed to its client, and install the known listeners in the engine again. */

@@ -91,8 +91,12 @@ void client_side_fini(struct core *core)
 	if (!side)
 		return;
 	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++) {
-		free(side->channel[i].dead);
-		free(side->channel[i].announced);
+		struct channel *channel = &side->channel[i];
+
+		if (channel->rx.shared)
+			client_shared_put(channel->mapping);
+		free(channel->dead);
+		free(channel->announced);
 	}
 	ephemeral_fini(side);
 	if (side->local)
