@@ -70,16 +70,20 @@ static struct turn turn_run(struct core *core)
 	uint64_t events_before = core->stats->events;
 	struct turn turn = {false, false};
 	bool is_shared = core->config.is_shared_core != 0;
+	bool has_commands, has_output;
 
 	ip_turn_begin(core);
 	turn.has_traffic = receive(core);
 	event_flush(core);
 	/* Shared core: the application takes its turn now, so that its answers, and our ACKs on them, leave with
-	 * this batch. */
+	 * this batch. Both yield to each other, so both must have the same priority: a favoured thread would not
+	 * let go. */
 	if (is_shared && core->stats->events != events_before)
 		sched_yield();
-	turn.has_traffic |= command_drain(core, core->config.batch);
-	turn.has_traffic |= tcp_output(core->tcp, core->now, core->config.batch, is_shared) > 0;
+	has_commands = command_drain(core, core->config.batch);
+	/* Once the application has spoken, an ACK that did not find an answer to ride on need not wait for one. */
+	has_output = tcp_output(core->tcp, core->now, core->config.batch, is_shared && has_commands) > 0;
+	turn.has_traffic |= has_commands || has_output;
 	turn.has_timers = timers_run(core);
 	xsk_tx_burst(core);
 	turn.has_traffic |= core_take_mail(core);

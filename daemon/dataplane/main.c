@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,8 +24,7 @@
 #include "daemon/dataplane/mailbox.h"
 #include "daemon/dataplane/setup.h"
 
-#define CPU_ANY     0xffff
-#define SHARED_NICE (-10) /* shared core: the dataplane goes before the application */
+#define CPU_ANY 0xffff
 
 static void *core_thread(void *arg)
 {
@@ -38,9 +36,6 @@ static void *core_thread(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	/* Timers to the microsecond: the default slack is longer than a delayed ACK. */
 	prctl(PR_SET_TIMERSLACK, 1);
-	/* Allowed by the service's limits or not; without it the kernel shares the core evenly. */
-	if (core->config.is_shared_core)
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), SHARED_NICE);
 	mail.outcome = core_start(core);
 	core_tell(core, &mail);
 	if (mail.outcome == 0)
