@@ -22,7 +22,8 @@ uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
 {
 	uint32_t left;
 
-	if (has_sack(c))
+	/* After a timeout all is presumed lost, and duplicate ACKs tell nothing about what was sent since. */
+	if (has_sack(c) || c->phase == TCP_PHASE_LOSS)
 		return c->flight_bytes;
 	/* Without SACK each duplicate ACK tells that one segment has left the network. */
 	left = (uint32_t)c->dup_acks * c->mss;
@@ -213,6 +214,7 @@ static void in_recovery(struct tcp_engine *e, uint32_t conn, struct tcp_ack_samp
 
 		c->dup_acks = (uint8_t)(c->dup_acks >= segments ? c->dup_acks - segments + 1 : 0);
 		mark_first_lost(e, conn);
+		c->flags |= CONN_RETRANS_ONE; /* at once, whatever the window says */
 	}
 	if (c->phase == TCP_PHASE_RECOVERY)
 		prr_on_ack(c, sample);

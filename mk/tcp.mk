@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Proof of the TCP engine beyond the unit tests: the script runner. The simulator is in the main file.
+
+CONFORMANCE_SCRIPTS := $(sort $(wildcard tests/conformance/scripts/*.tcp))
+
+$(O)/tests/conformance/run: $(call obj,$(call src,tests/conformance/*.c) tests/unit/tcp/rig.c $(TCP_SRC))
+	$(call link,)
+tests: $(O)/tests/conformance/run
+
+conformance: $(O)/tests/conformance/run ## run the conformance scripts and check the table
+	$(Q)$(O)/tests/conformance/run $(CONFORMANCE_SCRIPTS)
+	$(Q)tests/conformance/check-table
+.PHONY: conformance
