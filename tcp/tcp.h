@@ -280,7 +280,8 @@ int64_t tcp_listen(struct tcp_engine *e, const uint8_t local[16], uint16_t port,
 void tcp_unlisten(struct tcp_engine *e, tcp_time now, uint32_t listener);
 
 /* Active open. Returns the connection index; -EADDRINUSE when the tuple exists, -ENOSPC without a free
- * record, -EHOSTUNREACH when ops.path() refuses. The SYN goes out with the next tcp_output(). */
+ * record, -EHOSTUNREACH when ops.path() refuses or an
+ * address is not a host's. The SYN goes out with the next tcp_output(). */
 int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple,
                     const struct tcp_params *params);
 /* True when no connection and no TIME_WAIT record has this tuple. */

@@ -130,9 +130,10 @@ static bool is_consistent(struct tcp_engine *e, const struct tcp_conn *c)
 	bool is_half_open = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD;
 
 	return c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT && c->snd_una >= 0 && c->snd_una <= c->snd_nxt &&
-	       c->snd_end >= 1 && c->snd_nxt <= c->snd_end + 1 && c->snd_nxt - c->snd_una <= INT32_MAX &&
+	       c->snd_end >= 1 && c->snd_nxt <= c->snd_end + 1 && c->snd_end - c->snd_una <= INT32_MAX &&
 	       c->rcv_nxt >= 0 && c->rcv_limit - c->rcv_nxt <= INT32_MAX && c->rcv_adv <= c->rcv_limit + 1 &&
 	       (is_half_open || c->rcv_nxt >= 1) && c->cc > TCP_CC_DEFAULT && c->cc < TCP_CC_COUNT &&
+	       c->cwnd <= TCP_CWND_MAX && c->ssthresh <= TCP_CWND_MAX && c->snd_wnd <= 1u << 30 &&
 	       c->mss_max >= TCP_MSS_MIN && c->mss <= c->mss_max && c->mss > TCP_MSS_MIN / 2 &&
 	       (c->snd_wscale <= TCP_WSCALE_MAX || is_half_open) &&
 	       (c->rcv_wscale <= TCP_WSCALE_MAX || is_half_open) &&

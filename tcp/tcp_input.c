@@ -253,8 +253,13 @@ static void input_closed(struct tcp_engine *e, const struct tcp_segment *s)
 
 static void input_unmatched(struct tcp_engine *e, struct tcp_segment *s)
 {
-	uint32_t listener = tcp_listener_find(e, &s->tuple);
+	uint32_t listener;
 
+	if (!tcp_address_is_host(s->tuple.remote) || !tcp_address_is_host(s->tuple.local)) {
+		e->stats->drop_address++; /* RFC 9293 MUST-57, MUST-63: silently */
+		return;
+	}
+	listener = tcp_listener_find(e, &s->tuple);
 	if (listener != TCP_NONE)
 		tcp_listener_input(e, listener, s);
 	else

@@ -122,6 +122,15 @@ void tcp_segment_tuple(struct tcp_tuple *tuple, const struct tcp_packet *packet)
 	tuple->reserved = 0;
 }
 
+bool tcp_address_is_host(const uint8_t address[16])
+{
+	static const uint8_t unspecified[16], mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0)
+		return address[12] != 0 && address[12] < 224; /* class D and above hold no hosts */
+	return address[0] != 0xff && memcmp(address, unspecified, 16) != 0;
+}
+
 bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 {
 	const uint8_t *p = packet->data;

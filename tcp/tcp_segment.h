@@ -32,6 +32,10 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet);
 /* Just the tuple; the packet must have 4 bytes at least. */
 void tcp_segment_tuple(struct tcp_tuple *tuple, const struct tcp_packet *packet);
 
+/* Could this be the address of one host (RFC 9293 section 3.9.2.3)? Not multicast, broadcast or unspecified; a
+ * subnet's own broadcast address only the layer below can know. */
+bool tcp_address_is_host(const uint8_t address[16]);
+
 /* What a SYN or SYN-ACK offers, in the order that Linux uses. */
 struct tcp_syn_options {
 	uint16_t mss;

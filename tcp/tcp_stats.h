@@ -47,6 +47,7 @@
 	X(drop_backlog, "dropped: backlog full")                                                             \
 	X(drop_no_path, "dropped: the layer below refused a SYN")                                            \
 	X(drop_bad_cookie, "dropped: ACK to a listener with an invalid SYN cookie")                          \
+	X(drop_address, "dropped: from or to an address that is not a host's")                               \
 	X(drop_duplicate, "dropped: every byte was received before")                                         \
 	X(icmp_ignored, "ICMP errors ignored: quoted sequence number not in flight")                         \
 	X(timeouts, "connections ended by a timeout")                                                        \

@@ -26,7 +26,8 @@ int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *
 	key.reserved = 0;
 	if (!tcp_tuple_is_free(e, &key))
 		return -EADDRINUSE;
-	if (!e->ops->path(e->ctx, TCP_NONE, &key, &path))
+	if (!tcp_address_is_host(key.remote) || !tcp_address_is_host(key.local) ||
+	    !e->ops->path(e->ctx, TCP_NONE, &key, &path))
 		return -EHOSTUNREACH;
 	conn = tcp_conn_alloc(e, &key);
 	if (conn == TCP_NONE)

@@ -53,11 +53,13 @@ static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 
 static void record(struct rig *r, const struct tcp_emit *t, uint32_t at, uint32_t len, bool is_last)
 {
-	struct rig_segment *s = &r->out[r->out_count];
+	struct rig_segment *s;
 
+	if (r->out_count == RIG_SEGMENTS && r->is_forgetful)
+		r->out_count = r->out_seen = 0;
 	if (r->out_count == RIG_SEGMENTS)
 		abort();
-	r->out_count++;
+	s = &r->out[r->out_count++];
 	memset(s, 0, sizeof(*s));
 	s->at_ns = r->now_ns;
 	if (t->flags & TCP_SYN)
@@ -110,6 +112,8 @@ static bool on_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple,
 
 static void note(struct rig *r, enum rig_event_kind kind, uint32_t conn, uint64_t value)
 {
+	if (r->event_count == RIG_EVENTS && r->is_forgetful)
+		r->event_count = r->event_seen = 0;
 	if (r->event_count == RIG_EVENTS)
 		abort();
 	r->events[r->event_count++] = (struct rig_event){ kind, conn, value };

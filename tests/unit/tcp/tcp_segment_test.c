@@ -16,7 +16,8 @@ static bool parse(struct tcp_segment *s, uint8_t flags, const uint8_t *options, 
 	p[13] = flags;
 	p[14] = 0x12;
 	p[15] = 0x34;
-	memcpy(p + 20, options, options_len);
+	for (unsigned i = 0; i < options_len; i++)
+		p[20 + i] = options[i];
 	packet.len = 20 + options_len + payload;
 	return tcp_segment_parse(s, &packet);
 }
