@@ -233,8 +233,9 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
 /* After IX_OP_ACCEPT ixd posts one IX_EV_SENT with acked_total 0 and the first send_limit: only then may the
  * client send. `outcome` -ESTALE in IX_EV_ERROR is a handle that does not exist (any more).
  *
- * IX_EV_DEAD gives a connection's received bytes back to ixd. After an orderly end of both directions (the client has
- * shut down, but not closed) it therefore waits until IX_OP_RECV_DONE covers what came, or the client closes.
+ * IX_EV_DEAD gives a connection's received bytes back to ixd. After an orderly end of both directions (the
+ * client has shut down, but not closed) it therefore waits until IX_OP_RECV_DONE covers what came, or the
+ * client closes.
  *
  * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
  * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then

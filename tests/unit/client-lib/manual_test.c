@@ -101,6 +101,8 @@ Test(manual, every_exported_function_is_declared_and_has_one_page)
 		again = strstr(pages, more);
 		cr_assert((at != NULL) != (again != NULL), "%s is not the name of one page", names[i]);
 	}
+	free(headers);
+	free(pages);
 }
 
 /* Appends text without white space. */
@@ -139,6 +141,9 @@ Test(manual, pages_have_the_headers_prototypes)
 		checked++;
 	}
 	cr_assert_gt(checked, 80);
+	free(dense);
+	free(headers);
+	free(pages);
 }
 
 static void check_options(const char *program)
@@ -163,6 +168,8 @@ static void check_options(const char *program)
 		checked++;
 	}
 	cr_assert_gt(checked, 3);
+	free(source);
+	free(page);
 }
 
 Test(manual, pages_have_the_options_of_the_examples)
