@@ -154,6 +154,7 @@ void rx_unreserve(struct channel *channel, struct conn_record *rec, struct conn_
 	}
 	if (rec->rx_reserved_cells > loc->cells)
 		pool->charged -= rec->rx_reserved_cells - loc->cells;
+	__atomic_sub_fetch(&pool->shared->cells_reserved, rec->rx_reserved_cells, __ATOMIC_RELAXED);
 	rec->rx_reserved_cells = 0;
 }
 

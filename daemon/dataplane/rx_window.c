@@ -10,36 +10,48 @@
 #define GROWTH_LEAST_NS 1000000u
 #define NS_PER_US       1000u
 
-/* Handshakes that may never be completed hold at most this part of a client's memory: 1/4. */
-#define HALF_OPEN_PART  4u
+/* Parts of a client's memory, in quarters. Windows grow into one half, so that a few bulk transfers leave
+ * what others begin with; three quarters can be reserved in all, so that connections without a reservation
+ * find a cell for the one segment that they may be sent; handshakes that may never be completed hold one. */
+enum { QUARTERS_HALF_OPEN = 1, QUARTERS_GROWN = 2, QUARTERS_RESERVED = 3 };
 
 static const struct static_config *fixed_of(const struct channel *channel)
 {
 	return &channel->side->core->dp->init->fixed;
 }
 
+static uint32_t cells_of(const struct channel *channel, uint32_t quarters)
+{
+	return channel->rx.shared->blocks * (RX_CELLS_PER_BLOCK / 4) * quarters;
+}
+
 uint32_t rx_window_offer(struct channel *channel, uint32_t mss)
 {
 	uint32_t initial = fixed_of(channel)->rx_window_initial_bytes;
 	uint32_t cells = rx_cells_for(initial);
-	uint32_t half_open_max = channel->rx.shared->blocks * (RX_CELLS_PER_BLOCK / HALF_OPEN_PART);
+	uint32_t reserved = __atomic_load_n(&channel->rx.shared->cells_reserved, __ATOMIC_RELAXED);
 
-	if (initial <= mss || channel->rx.half_open + cells > half_open_max || !rx_has_room(channel, cells))
+	if (initial <= mss || channel->rx.half_open + cells > cells_of(channel, QUARTERS_HALF_OPEN) ||
+	    reserved + cells > cells_of(channel, QUARTERS_RESERVED) || !rx_has_room(channel, cells))
 		return mss;
 	return initial;
 }
 
-/* Raises the reservation to `cells`; false when the memory is not there. */
+/* Raises the reservation to `cells`, within so many quarters of the memory; false when it is not there. */
 static bool reserve(struct channel *channel, struct conn_record *rec, const struct conn_local *loc,
-		    uint32_t cells)
+		    uint32_t cells, uint32_t quarters)
 {
 	uint32_t charge = rec->rx_reserved_cells > loc->cells ? rec->rx_reserved_cells : loc->cells;
+	uint32_t *reserved = &channel->rx.shared->cells_reserved;
+	uint32_t more = cells - rec->rx_reserved_cells;
 
-	if (cells > charge) {
-		if (!rx_has_room(channel, cells - charge))
-			return false;
-		channel->rx.charged += cells - charge;
+	if (__atomic_add_fetch(reserved, more, __ATOMIC_RELAXED) > cells_of(channel, quarters) ||
+	    (cells > charge && !rx_has_room(channel, cells - charge))) {
+		__atomic_sub_fetch(reserved, more, __ATOMIC_RELAXED);
+		return false;
 	}
+	if (cells > charge)
+		channel->rx.charged += cells - charge;
 	rec->rx_reserved_cells = cells;
 	return true;
 }
@@ -50,12 +62,12 @@ void rx_window_open(struct channel *channel, uint32_t conn, uint32_t mss, bool i
 	struct conn_local *loc = &channel->side->local[conn];
 	uint32_t window = rx_window_offer(channel, mss);
 
-	if (window > mss) {
-		reserve(channel, rec, loc, rx_cells_for(window));
-		if (is_half_open) {
-			loc->flags |= CONN_IS_HALF_OPEN;
-			channel->rx.half_open += rec->rx_reserved_cells;
-		}
+	/* Another core may have been quicker with the last cells. */
+	if (window > mss && !reserve(channel, rec, loc, rx_cells_for(window), QUARTERS_RESERVED))
+		window = mss;
+	if (window > mss && is_half_open) {
+		loc->flags |= CONN_IS_HALF_OPEN;
+		channel->rx.half_open += rec->rx_reserved_cells;
 	}
 	rec->rx_window_bytes = window;
 	if (rec->rx_limit_off < window)
@@ -86,7 +98,8 @@ static void grow(struct channel *channel, uint32_t conn)
 
 	if (!rec->rx_reserved_cells) {
 		window = fixed_of(channel)->rx_window_initial_bytes;
-		if (window > rec->rx_window_bytes && reserve(channel, rec, loc, rx_cells_for(window)))
+		if (window > rec->rx_window_bytes &&
+		    reserve(channel, rec, loc, rx_cells_for(window), QUARTERS_RESERVED))
 			rec->rx_window_bytes = window;
 		return;
 	}
@@ -100,7 +113,7 @@ static void grow(struct channel *channel, uint32_t conn)
 	if (elapsed_ns > enough_ns)
 		return;
 	window = window > max / 2 ? max : window * 2;
-	if (reserve(channel, rec, loc, rx_cells_for(window)))
+	if (reserve(channel, rec, loc, rx_cells_for(window), QUARTERS_GROWN))
 		rec->rx_window_bytes = window;
 }
 

@@ -345,7 +345,7 @@ static void peer_begin(struct rig *rig)
 		rig->peers[i].tx = zeroed(RIG_PEER_BYTES);
 		rig->peers[i].rx = zeroed(RIG_PEER_BYTES);
 		for (uint32_t off = 0; off < RIG_PEER_BYTES; off++)
-			rig->peers[i].tx[off] = i < 4 ? rig_pattern(off) : 0;
+			rig->peers[i].tx[off] = rig_pattern(off);
 	}
 }
 
