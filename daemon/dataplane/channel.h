@@ -62,6 +62,7 @@ struct channel {
 	bool has_rung;
 	bool is_busy;   /* in client_side.busy */
 	bool is_paused; /* a command waits for room in the event ring */
+	bool is_last_drain; /* in command_drain_last() */
 	bool is_polled; /* in client_side.polled, else in client_side.idle */
 	uint16_t client;
 	uint16_t idle_turns; /* polled in vain so often in a row */

@@ -9,6 +9,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/dataplane/channel.h"
+#include "daemon/dataplane/command.h"
 #include "daemon/dataplane/event.h"
 #include "daemon/dataplane/listener.h"
 #include "daemon/dataplane/rx_memory.h"
@@ -174,6 +175,8 @@ void channel_del(struct core *core, uint32_t client)
 	if (channel->doorbell_fd >= 0)
 		epoll_ctl(core->epoll_fd, EPOLL_CTL_DEL, channel->doorbell_fd, NULL);
 	channel->doorbell_fd = -1;
+	/* What it said before it left counts: a close, above all, and what was to be sent before. */
+	command_drain_last(channel);
 	channel->state = CHANNEL_LEAVING;
 	side->leaving++;
 	channel_list_remove(side->polled, &side->polled_count, channel->client);

@@ -177,7 +177,7 @@ static int run(struct command *c)
 		return command_refuse(&stats->refused_bad_op, -EOPNOTSUPP);
 	op = &operations[c->cmd->op];
 	if (op->phases == NO_HANDLE)
-		return op->run(c);
+		return c->channel->is_last_drain ? 0 : op->run(c);
 	c->conn = conn_by_handle(c->side, c->channel->client, c->cmd->handle);
 	if (c->conn == STATE_NONE)
 		return command_refuse(&stats->refused_stale_handle, -ESTALE);
@@ -254,6 +254,20 @@ static uint32_t channel_take(struct channel *channel, uint32_t quota)
 		side->core->stats->commands += taken;
 	}
 	return taken;
+}
+
+void command_drain_last(struct channel *channel)
+{
+	uint32_t left = channel->cmd_slots, got = 1;
+
+	channel->is_last_drain = true;
+	for (; left && got && channel->state == CHANNEL_OPEN; left -= got) {
+		/* Nobody reads the answers any more, so their ring is never full. */
+		channel->evt_published = channel->evt_prod;
+		channel->evt_cons = channel->evt_prod;
+		got = channel_take(channel, left < QUOTA ? left : QUOTA);
+	}
+	channel->is_last_drain = false;
 }
 
 /* Clients that were idle for long: a few in each turn. */

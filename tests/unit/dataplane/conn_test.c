@@ -380,6 +380,22 @@ Test(conn, unsent_data_outlives_the_client)
 	cr_expect_eq(rig->core.clients->chunks_used, 0);
 }
 
+Test(conn, commands_of_a_client_that_has_left_still_count)
+{
+	struct mail mail;
+	uint32_t peer;
+	uint64_t handle = rig_open(rig, 1, &peer);
+
+	/* All in the ring, none taken, when the news of its exit comes. */
+	rig_sendv(rig, 0, handle, 0, 100000);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_CLOSE, .handle = handle});
+	channel_del(&rig->core, 0);
+	rig_turns(rig, 20, 300000000);
+	cr_expect_eq(rig->peers[peer].rx_end, 100000);
+	cr_expect(rig->peers[peer].has_eof);
+	cr_expect(rig_mail(rig, MAIL_CLIENT_GONE, &mail));
+}
+
 Test(conn, linger_ends_an_orphan_that_cannot_send)
 {
 	struct mail mail;
