@@ -33,14 +33,14 @@ static bool layout_is_sound(const struct ix_welcome *l, uint32_t cores)
 	if (l->cores != cores || !is_power_of_two(l->cmd_slots) || !is_power_of_two(l->evt_slots))
 		return false;
 	return parts_fit(l->daemon_core_off, l->daemon_core_stride, sizeof(struct ix_daemon_core), cores,
-	                 l->daemon_bytes) &&
+			 l->daemon_bytes) &&
 	       parts_fit(l->evt_off, l->evt_stride, (uint64_t)l->evt_slots * sizeof(struct ix_event), cores,
-	                 l->daemon_bytes) &&
+			 l->daemon_bytes) &&
 	       parts_fit(l->rx_off, 0, l->rx_bytes, 1, l->daemon_bytes) &&
 	       parts_fit(l->client_core_off, l->client_core_stride, sizeof(struct ix_client_core), cores,
-	                 l->client_bytes) &&
+			 l->client_bytes) &&
 	       parts_fit(l->cmd_off, l->cmd_stride, (uint64_t)l->cmd_slots * sizeof(struct ix_cmd), cores,
-	                 l->client_bytes) &&
+			 l->client_bytes) &&
 	       parts_fit(l->tx_off, 0, l->tx_bytes, 1, l->client_bytes);
 }
 
@@ -90,7 +90,7 @@ static void policies_free(struct client_mapping *c, uint32_t cores)
 }
 
 int client_mapping_open(const struct msg_client_add *m, uint32_t cores, const int *fds, unsigned fds_count,
-                        struct client_mapping **mapping)
+			struct client_mapping **mapping)
 {
 	struct client_mapping *c;
 	int r = -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A core's private world: made by the main thread, brought to life on the core's own thread, told what happens
- * outside through its mailbox.
+ * A core's private world: made by the main thread, brought to life on the core's own thread, told what
+ * happens outside through its mailbox.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +59,8 @@ int core_init(struct core *core, struct dataplane *dp, uint16_t id)
 	core->config = dp->config;
 	core->stats = &dp->stats->core[id];
 	core->mirror = dp->mirror;
-	core->conns = (struct conn_record *)(void *)(dp->state + dp->layout.core_off[id] + dp->layout.conn_off);
+	core->conns =
+	    (struct conn_record *)(void *)(dp->state + dp->layout.core_off[id] + dp->layout.conn_off);
 	core->xsk = xsk_core_new();
 	core->frames = frame_pool_new(dp->frame_owner, id * frames, frames);
 	core->rx = calloc(1, sizeof(*core->rx));
@@ -106,11 +107,13 @@ static int engine_start(struct core *core)
 	state_engine_limits(&dp->init->fixed, &limits);
 	tcp_config_make(&core->config, &config);
 	/* By the thread that uses it, so that its pages are near. */
-	memory = mmap(NULL, tcp_volatile_size(&limits), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, tcp_volatile_size(&limits), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
-	core->tcp = tcp_engine_init(dp->state + dp->layout.core_off[core->id] + dp->layout.engine_off, memory,
-	                            &limits, &config, &dp->keys, &core_ops, core, &core->stats->tcp, core->now);
+	core->tcp =
+	    tcp_engine_init(dp->state + dp->layout.core_off[core->id] + dp->layout.engine_off, memory,
+			    &limits, &config, &dp->keys, &core_ops, core, &core->stats->tcp, core->now);
 	return core->tcp == NULL ? -EPROTO : 0;
 }
 
@@ -134,8 +137,8 @@ int core_start(struct core *core)
 
 void core_wake(struct core *core)
 {
-	/* Full barrier between what the caller published and the look at the flag; the sleeper has one between
-	 * its flag and its last look at the rings. One of the two sees the other's store. */
+	/* Full barrier between what the caller published and the look at the flag; the sleeper has one
+	 * between its flag and its last look at the rings. One of the two sees the other's store. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&core->is_sleeping, __ATOMIC_RELAXED) == 0)
 		return;

@@ -21,9 +21,9 @@
 #include "tcp/tcp.h"
 
 struct core;
-struct channel;   /* channel.h: one client on one core */
-struct mailbox;   /* mailbox.h: messages between the main thread and a core thread */
-struct xsk_core;  /* xsk.h: the AF_XDP sockets of this core */
+struct channel;  /* channel.h: one client on one core */
+struct mailbox;  /* mailbox.h: messages between the main thread and a core thread */
+struct xsk_core; /* xsk.h: the AF_XDP sockets of this core */
 
 /* A UMEM frame by number; its bytes start at umem + index * IXD_FRAME_BYTES. The frame's home core is
  * index / frames_per_core. */
@@ -41,7 +41,8 @@ struct dataplane {
 	struct stats *stats;
 	const struct mirror *mirror;
 	struct ixd_ephemeral *ephemeral;
-	const uint32_t *flow_groups; /* element stride is 8 bytes in an mmapable array; use flow_group_core() */
+	const uint32_t
+	    *flow_groups;     /* element stride is 8 bytes in an mmapable array; use flow_group_core() */
 	uint8_t *frame_owner; /* enum frame_owner per frame, in the state memfd */
 	uint32_t frames_total;
 	uint32_t cores;
@@ -62,7 +63,7 @@ struct core {
 	tcp_time now;
 	struct dataplane *dp;
 	struct tcp_engine *tcp;
-	struct conn_record *conns;   /* in the state memfd */
+	struct conn_record *conns; /* in the state memfd */
 	struct core_stats *stats;
 	const struct mirror *mirror;
 	uint16_t id;

@@ -15,8 +15,8 @@
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/mailbox.h"
 
-#define ALIVE_NS     1000000000u
-#define LISTENS_MAX  256 /* listens on their way through the cores */
+#define ALIVE_NS    1000000000u
+#define LISTENS_MAX 256 /* listens on their way through the cores */
 
 struct client_slot {
 	struct client_mapping *mapping;
@@ -88,8 +88,8 @@ static void client_add(struct dispatch *d, const struct msg_client_add *m, const
 	struct mail mail = {.type = MAIL_CLIENT_ADD, .client = m->client};
 	struct client_slot *slot = m->client < IXD_CLIENTS_MAX ? &d->clients[m->client] : NULL;
 	int r = slot == NULL || slot->mapping != NULL
-	            ? -EPROTO
-	            : client_mapping_open(m, d->dp->cores, fds, fds_count, &slot->mapping);
+		    ? -EPROTO
+		    : client_mapping_open(m, d->dp->cores, fds, fds_count, &slot->mapping);
 
 	for (unsigned i = 0; i < fds_count; i++)
 		if (i < 2 || r < 0)
@@ -330,7 +330,7 @@ static void alive_tell(struct dispatch *d)
 		bool is_sleeping = __atomic_load_n(&core->is_sleeping, __ATOMIC_RELAXED) != 0;
 
 		m.alive.turns[i] = __atomic_load_n(&core->stats->loop_turns, __ATOMIC_RELAXED) +
-		                   (is_sleeping ? d->sleep_ticks : 0);
+				   (is_sleeping ? d->sleep_ticks : 0);
 	}
 	supervisor_tell(d, &m);
 }

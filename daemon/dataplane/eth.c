@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ethernet in and out, and the batch's way up: two passes, so that the second finds in the cache what the first
- * has asked for.
+ * Ethernet in and out, and the batch's way up: two passes, so that the second finds in the cache what the
+ * first has asked for.
  */
 #include "daemon/dataplane/ip.h"
 
@@ -41,7 +41,7 @@ void eth_input(struct core *core, struct rx_batch *batch)
 			continue;
 		}
 		ip_input(core, batch, packet->iface, eth.vlan, packet->data + eth.header_bytes,
-		         packet->len - eth.header_bytes);
+			 packet->len - eth.header_bytes);
 	}
 	for (uint32_t i = 0; i < batch->segments_count; i++)
 		tcp_input(core->tcp, core->now, &batch->segments[i].tcp);

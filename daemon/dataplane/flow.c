@@ -12,6 +12,6 @@ uint32_t flow_core(const struct dataplane *dp, const struct tcp_tuple *tuple)
 	if (dp->cores == 1)
 		return 0;
 	hash = ixd_toeplitz_tuple(dp->toeplitz, tuple->remote, tuple->local, tuple->remote_port,
-	                          tuple->local_port);
+				  tuple->local_port);
 	return flow_group_core(dp, hash & (dp->init->fixed.flow_groups - 1));
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UMEM frames. Each has a home core, index / frames_per_core, whose pool it comes from and returns to; a core
- * that ends up with another core's frame gives it back through a single-producer ring. A core without a TX ring
- * on an interface passes packets to one that has, through rings of the same kind.
+ * that ends up with another core's frame gives it back through a single-producer ring. A core without a TX
+ * ring on an interface passes packets to one that has, through rings of the same kind.
  *
- * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner). It is set
- * to the kernel's before the frame is handed over and back only after it was taken from a ring; so a crash in
- * between loses a frame at worst, and never gives one to two owners.
+ * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner). It is
+ * set to the kernel's before the frame is handed over and back only after it was taken from a ring; so a
+ * crash in between loses a frame at worst, and never gives one to two owners.
  */
 #ifndef DAEMON_DATAPLANE_FRAME_H
 #define DAEMON_DATAPLANE_FRAME_H
@@ -21,14 +21,14 @@
 /* A core's free frames; a stack, so that the one used last, still in the cache, is used next. */
 struct frame_pool {
 	uint32_t count;
-	uint32_t tx_floor; /* frames that sending leaves to receiving */
+	uint32_t tx_floor;     /* frames that sending leaves to receiving */
 	uint32_t first, total; /* this core's frames: first … first + total - 1 */
-	uint8_t *owner;    /* of the whole UMEM */
+	uint8_t *owner;        /* of the whole UMEM */
 	uint32_t stack[];
 };
 
-/* Takes the core's free frames from the ownership bytes: what the kernel holds from a process before stays with
- * it. NULL without memory. */
+/* Takes the core's free frames from the ownership bytes: what the kernel holds from a process before stays
+ * with it. NULL without memory. */
 struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total);
 void frame_pool_free(struct frame_pool *pool);
 
@@ -115,9 +115,9 @@ static inline bool handoff_take(struct handoff_ring *ring, uint64_t *entry)
 	return true;
 }
 
-/* All rings between cores. frames[from][to] carries frame indices home to `to`; it has room for every frame of
- * `to`, so it is never full. packets[from][to] carries packed packets (xsk.c) that `to` shall send; NULL where
- * `from` never needs it. */
+/* All rings between cores. frames[from][to] carries frame indices home to `to`; it has room for every frame
+ * of `to`, so it is never full. packets[from][to] carries packed packets (xsk.c) that `to` shall send; NULL
+ * where `from` never needs it. */
 struct frame_exchange {
 	struct handoff_ring *frames[IXD_CORES_MAX][IXD_CORES_MAX];
 	struct handoff_ring *packets[IXD_CORES_MAX][IXD_CORES_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ICMP errors about our segments. The XDP program hands over only those that quote an owned flow; here the quote
- * is taken apart, and the engine judges by its sequence number whether to believe it (RFC 5927).
+ * ICMP errors about our segments. The XDP program hands over only those that quote an owned flow; here the
+ * quote is taken apart, and the engine judges by its sequence number whether to believe it (RFC 5927).
  */
 #include "daemon/dataplane/ip.h"
 
@@ -37,7 +37,7 @@ static uint16_t plateau_below(uint16_t bytes)
 
 /* The quoted header is what we sent: from us, to the peer. */
 static bool quote_take(struct core *core, uint16_t vlan, const uint8_t *ip, uint32_t len,
-                       struct tcp_tuple *tuple, uint32_t *seq)
+		       struct tcp_tuple *tuple, uint32_t *seq)
 {
 	uint32_t header_bytes;
 	const uint8_t *tcp;
@@ -48,8 +48,8 @@ static bool quote_take(struct core *core, uint16_t vlan, const uint8_t *ip, uint
 	if (header_bytes < IP4_HEADER_BYTES || len < header_bytes + ICMP_QUOTED_TCP_BYTES)
 		return false;
 	tcp = ip + header_bytes;
-	*tuple = (struct tcp_tuple){
-	    .local_port = load_be16(tcp), .remote_port = load_be16(tcp + 2), .vlan = vlan};
+	*tuple =
+	    (struct tcp_tuple){.local_port = load_be16(tcp), .remote_port = load_be16(tcp + 2), .vlan = vlan};
 	ip4_map(tuple->local, ip + 12);
 	ip4_map(tuple->remote, ip + 16);
 	*seq = load_be32(tcp + 4);
@@ -64,7 +64,8 @@ void icmp_input(struct core *core, uint16_t vlan, const uint8_t *icmp, uint32_t 
 	uint32_t seq;
 
 	if (len < ICMP_HEADER_BYTES || inet_checksum_fold(inet_checksum_add(0, icmp, len)) != 0 ||
-	    (icmp[0] != ICMP_UNREACHABLE && icmp[0] != ICMP_TIME_EXCEEDED && icmp[0] != ICMP_PARAMETER_PROBLEM) ||
+	    (icmp[0] != ICMP_UNREACHABLE && icmp[0] != ICMP_TIME_EXCEEDED &&
+	     icmp[0] != ICMP_PARAMETER_PROBLEM) ||
 	    !quote_take(core, vlan, icmp + ICMP_HEADER_BYTES, len - ICMP_HEADER_BYTES, &tuple, &seq)) {
 		core->stats->drop_icmp++;
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ethernet and IPv4 as they stand on the wire, and what a core remembers to send and to check packets quickly.
+ * Ethernet and IPv4 as they stand on the wire, and what a core remembers to send and to check packets
+ * quickly.
  */
 #ifndef DAEMON_DATAPLANE_IP_H
 #define DAEMON_DATAPLANE_IP_H
@@ -88,7 +89,7 @@ struct parked_packet {
 };
 
 struct ip_core {
-	uint32_t ifaces_seq;   /* of the mirror, when ifaces was copied */
+	uint32_t ifaces_seq; /* of the mirror, when ifaces was copied */
 	uint32_t ifaces_count;
 	uint32_t tx_frames_left; /* in this turn: bounds a turn however much there is to send */
 	uint16_t next_id;
@@ -124,10 +125,10 @@ void eth_input(struct core *core, struct rx_batch *batch);
 /* Writes a header; returns its bytes. */
 uint32_t eth_output(const struct ip_core *ip, const struct ip_way *way, uint8_t *at);
 
-/* ip_input.c: checks a packet down to the TCP checksum; a good TCP segment is added to the batch, an ICMP error is
- * handled. ip: the IP header; len: bytes from there on, Ethernet padding included. */
+/* ip_input.c: checks a packet down to the TCP checksum; a good TCP segment is added to the batch, an ICMP
+ * error is handled. ip: the IP header; len: bytes from there on, Ethernet padding included. */
 void ip_input(struct core *core, struct rx_batch *batch, uint8_t iface, uint16_t vlan, const uint8_t *ip,
-              uint32_t len);
+	      uint32_t len);
 /* True when the address is one of the instance's; remembers the answer until addresses change. */
 bool ip_addr_is_local(struct core *core, const uint8_t addr[16]);
 
@@ -140,16 +141,16 @@ int64_t ip_output(void *ctx, const struct tcp_emit *train);
 /* neigh.c */
 /* Asks the supervisor for a link-layer address, at most once a second for each and not too many in all. */
 void neigh_ask(struct core *core, const uint8_t next_hop[16], uint8_t iface, uint16_t vlan);
-/* Keeps a finished packet whose Ethernet destination is still open until the address is known, for a second at
- * the most. False: no room; the frame is still the caller's. */
+/* Keeps a finished packet whose Ethernet destination is still open until the address is known, for a second
+ * at the most. False: no room; the frame is still the caller's. */
 bool neigh_park(struct core *core, frame_index frame, uint32_t len, const struct ip_way *way);
 /* Sends, or gives up, parked packets. */
 void neigh_run(struct core *core);
 /* When neigh_run() wants to be called; {0}: nothing is parked. */
 tcp_time neigh_next_timer(const struct core *core);
 
-/* Packets to send lie at this offset in their frame: room for TX metadata before them, and an IP header that is
- * aligned to 16 bytes after an untagged Ethernet header. */
+/* Packets to send lie at this offset in their frame: room for TX metadata before them, and an IP header that
+ * is aligned to 16 bytes after an untagged Ethernet header. */
 #define IP_TX_OFF 66u
 
 #endif

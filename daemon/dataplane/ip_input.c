@@ -6,8 +6,8 @@
 
 enum ip4_option { IP4_OPTION_END = 0, IP4_OPTION_NOP = 1, IP4_OPTION_LSRR = 131, IP4_OPTION_SSRR = 137 };
 
-/* RFC 791 section 3.1; RFC 1122 section 3.2.1.8. Source routes are refused because they let a peer choose whose
- * address it speaks from (RFC 7126 section 4); all other options have no meaning here. */
+/* RFC 791 section 3.1; RFC 1122 section 3.2.1.8. Source routes are refused because they let a peer choose
+ * whose address it speaks from (RFC 7126 section 4); all other options have no meaning here. */
 static bool options_are_harmless(struct core *core, const uint8_t *options, uint32_t len)
 {
 	uint32_t at = 0;
@@ -30,8 +30,8 @@ static bool options_are_harmless(struct core *core, const uint8_t *options, uint
 	return true;
 }
 
-/* Addresses that no packet may come from (RFC 1122 section 3.2.1.3): this network, loopback, multicast, class E
- * with broadcast; and our own address, which only a forger uses on the wire. */
+/* Addresses that no packet may come from (RFC 1122 section 3.2.1.3): this network, loopback, multicast, class
+ * E with broadcast; and our own address, which only a forger uses on the wire. */
 static bool source_is_possible(const uint8_t *ip)
 {
 	uint8_t first = ip[12];
@@ -58,8 +58,9 @@ bool ip_addr_is_local(struct core *core, const uint8_t addr[16])
 	return true;
 }
 
-/* RFC 9293 section 3.1. On links where the sender leaves the sum to hardware that does not exist (veth, virtio)
- * only the pseudo header's sum stands in the field; it is accepted where the interface's setting says so. */
+/* RFC 9293 section 3.1. On links where the sender leaves the sum to hardware that does not exist (veth,
+ * virtio) only the pseudo header's sum stands in the field; it is accepted where the interface's setting says
+ * so. */
 static bool tcp_checksum_is_good(struct core *core, uint8_t iface, const struct rx_segment *segment)
 {
 	const struct tcp_packet *tcp = &segment->tcp;
@@ -78,7 +79,7 @@ static bool tcp_checksum_is_good(struct core *core, uint8_t iface, const struct 
 }
 
 static void tcp_segment_add(struct core *core, struct rx_batch *batch, uint8_t iface, uint16_t vlan,
-                            const uint8_t *ip, uint32_t header_bytes, uint32_t total_bytes)
+			    const uint8_t *ip, uint32_t header_bytes, uint32_t total_bytes)
 {
 	struct rx_segment *segment = &batch->segments[batch->segments_count];
 
@@ -107,7 +108,7 @@ static void tcp_segment_add(struct core *core, struct rx_batch *batch, uint8_t i
 }
 
 void ip_input(struct core *core, struct rx_batch *batch, uint8_t iface, uint16_t vlan, const uint8_t *ip,
-              uint32_t len)
+	      uint32_t len)
 {
 	struct core_stats *stats = core->stats;
 	uint32_t header_bytes, total_bytes;

@@ -10,13 +10,13 @@
 #include "daemon/dataplane/ip.h"
 #include "daemon/dataplane/xsk.h"
 
-#define HEADER_MAX     (ETH_HEADER_BYTES + ETH_VLAN_BYTES + IP4_HEADER_BYTES + TCP_HEADER_BYTES + 40)
-#define PACKET_MAX     (IXD_FRAME_BYTES - IP_TX_OFF)
-#define IP4_TTL        64
-/* Frames sent per turn, in batches of the configured bound: so long as there is much to send, received packets
- * wait for so many at the most. */
-#define TX_BATCHES     4
-#define TX_FRAMES_MIN  256u
+#define HEADER_MAX    (ETH_HEADER_BYTES + ETH_VLAN_BYTES + IP4_HEADER_BYTES + TCP_HEADER_BYTES + 40)
+#define PACKET_MAX    (IXD_FRAME_BYTES - IP_TX_OFF)
+#define IP4_TTL       64
+/* Frames sent per turn, in batches of the configured bound: so long as there is much to send, received
+ * packets wait for so many at the most. */
+#define TX_BATCHES    4
+#define TX_FRAMES_MIN 256u
 
 /* What is the same in all segments of a train. */
 struct train {
@@ -72,7 +72,7 @@ void ip_turn_begin(struct core *core)
 }
 
 int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_record *record,
-                  struct mirror_hop *hop)
+		  struct mirror_hop *hop)
 {
 	int r = mirror_route_lookup(core->mirror, tuple->remote, hop);
 	uint8_t mac[6];

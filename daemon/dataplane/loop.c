@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Run to completion: one thread carries a batch of packets all the way up to the clients and the answers all the
- * way down, and sleeps only when nothing is left.
+ * Run to completion: one thread carries a batch of packets all the way up to the clients and the answers all
+ * the way down, and sleeps only when nothing is left.
  *
  *   NIC ─▶ xsk_rx_burst ─▶ eth_input ─▶ ip_input ─▶ tcp_input ─▶ conn_on_… ─▶ event_flush ─▶ client
  *                                                                                             │
@@ -20,11 +20,11 @@
 #include "daemon/dataplane/mailbox.h"
 #include "daemon/dataplane/xsk.h"
 
-#define TIMERS_PER_TURN 256
-#define WAKEUPS_MAX     64
-/* Output that is owed but finds no frame or no room in a TX ring is tried again after so long, if nothing wakes
- * the core before. */
-#define OUTPUT_RETRY_NS 100000u
+#define TIMERS_PER_TURN  256
+#define WAKEUPS_MAX      64
+/* Output that is owed but finds no frame or no room in a TX ring is tried again after so long, if nothing
+ * wakes the core before. */
+#define OUTPUT_RETRY_NS  100000u
 /* At the end: connections reset per burst, and how long the bursts may take. */
 #define RESETS_PER_BURST 64
 #define FINISH_MAX_NS    500000000u
@@ -75,13 +75,14 @@ static struct turn turn_run(struct core *core)
 	ip_turn_begin(core);
 	turn.has_traffic = receive(core);
 	event_flush(core);
-	/* Shared core: the application takes its turn now, so that its answers, and our ACKs on them, leave with
-	 * this batch. Both yield to each other, so both must have the same priority: a favoured thread would not
-	 * let go. */
+	/* Shared core: the application takes its turn now, so that its answers, and our ACKs on them, leave
+	 * with this batch. Both yield to each other, so both must have the same priority: a favoured thread
+	 * would not let go. */
 	if (is_shared && core->stats->events != events_before)
 		sched_yield();
 	has_commands = command_drain(core, core->config.batch);
-	/* Once the application has spoken, an ACK that did not find an answer to ride on need not wait for one. */
+	/* Once the application has spoken, an ACK that did not find an answer to ride on need not wait for
+	 * one. */
 	has_output = tcp_output(core->tcp, core->now, core->config.batch, is_shared && has_commands) > 0;
 	turn.has_traffic |= has_commands || has_output;
 	turn.has_timers = timers_run(core);
@@ -134,7 +135,8 @@ static void wait(struct core *core)
 	timeout.tv_sec = (time_t)((until_ns - core->now.ns) / 1000000000u);
 	timeout.tv_nsec = (long)((until_ns - core->now.ns) % 1000000000u);
 	core->stats->loop_sleeps++;
-	count = epoll_pwait2(core->epoll_fd, events, WAKEUPS_MAX, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
+	count =
+	    epoll_pwait2(core->epoll_fd, events, WAKEUPS_MAX, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u64 == CORE_EVENT_WAKE)
 			wake_drain(core);
@@ -180,7 +182,7 @@ static void finish(struct core *core)
 		event_flush(core);
 		xsk_tx_burst(core);
 	} while ((next < conns || tcp_output_pending(core->tcp) || core->xsk->stalled_count > 0) &&
-	         core->now.ns < give_up_ns);
+		 core->now.ns < give_up_ns);
 }
 
 void loop_run(struct core *core)

@@ -7,7 +7,8 @@
 
 #include "daemon/dataplane/core.h"
 
-/* Runs until MAIL_STOP, then resets all connections and returns. The core's own thread, after core_start(). */
+/* Runs until MAIL_STOP, then resets all connections and returns. The core's own thread, after core_start().
+ */
 void loop_run(struct core *core);
 
 #endif

@@ -59,8 +59,8 @@ bool mailbox_post(struct mailbox *box, const struct mail *mail)
 	if (box->prod - box->cons_seen > box->mask && mailbox_room(box) == 0)
 		return false;
 	box->slots[box->prod & box->mask] = *mail;
-	/* Release: the slot is written before it is published. The write to the eventfd below is a system call
-	 * after it; the receiver reads the eventfd empty before it looks here for the last time. */
+	/* Release: the slot is written before it is published. The write to the eventfd below is a system
+	 * call after it; the receiver reads the eventfd empty before it looks here for the last time. */
 	__atomic_store_n(&box->prod, box->prod + 1, __ATOMIC_RELEASE);
 	eventfd_ring(box->wake_fd);
 	return true;

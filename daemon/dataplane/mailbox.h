@@ -5,7 +5,8 @@
  * else has the descriptor). For control, never for packets.
  *
  * Back pressure: the main thread stops reading the supervisor's socket while an inbox is full, and always
- * goes on draining outboxes; so a core may wait for room in its outbox, the main thread never waits for a core.
+ * goes on draining outboxes; so a core may wait for room in its outbox, the main thread never waits for a
+ * core.
  */
 #ifndef DAEMON_DATAPLANE_MAILBOX_H
 #define DAEMON_DATAPLANE_MAILBOX_H
@@ -28,14 +29,14 @@ enum mail_type {
 	MAIL_UNLISTEN,        /* `listen` */
 	MAIL_STOP,
 	/* core → main */
-	MAIL_STARTED,         /* `outcome`: the core runs, or why not */
-	MAIL_CLIENT_READY,    /* `client` */
-	MAIL_CLIENT_GONE,     /* `client`: nothing in this core refers to its memories any more */
-	MAIL_CLIENT_FAULT,    /* `client`, `reason` */
-	MAIL_LISTEN_READY,    /* `listen`, `outcome` */
-	MAIL_ASK_LISTEN,      /* `listen` */
-	MAIL_ASK_UNLISTEN,    /* `listen` */
-	MAIL_ASK_NEIGH,       /* `neigh` */
+	MAIL_STARTED,      /* `outcome`: the core runs, or why not */
+	MAIL_CLIENT_READY, /* `client` */
+	MAIL_CLIENT_GONE,  /* `client`: nothing in this core refers to its memories any more */
+	MAIL_CLIENT_FAULT, /* `client`, `reason` */
+	MAIL_LISTEN_READY, /* `listen`, `outcome` */
+	MAIL_ASK_LISTEN,   /* `listen` */
+	MAIL_ASK_UNLISTEN, /* `listen` */
+	MAIL_ASK_NEIGH,    /* `neigh` */
 };
 
 struct mail {
@@ -78,7 +79,8 @@ void eventfd_ring(int fd);
 
 /* What a core's code says to the main thread. All are for the core's own thread. */
 
-/* For what must not be lost. Waits for room if need be: the main thread drains outboxes whatever else it does. */
+/* For what must not be lost. Waits for room if need be: the main thread drains outboxes whatever else it
+ * does. */
 void core_tell(struct core *core, const struct mail *mail);
 /* A client asks to listen (client, core, cookie, addr, port, vlan, flags, backlog, user_timeout_ms, cc filled
  * in) or to stop (client, listener). False: the mailbox is busy, try again later or refuse. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ixd-dataplane: started by the supervisor with one end of a socketpair as descriptor 3, as its own user, without
- * capabilities. Takes over memories and sockets, locks itself in, starts one pinned thread per core, and goes on
- * as the messenger between them and the supervisor.
+ * ixd-dataplane: started by the supervisor with one end of a socketpair as descriptor 3, as its own user,
+ * without capabilities. Takes over memories and sockets, locks itself in, starts one pinned thread per core,
+ * and goes on as the messenger between them and the supervisor.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,15 +54,16 @@ static pthread_t thread_start(struct core *core)
 	pthread_attr_init(&attr);
 	if (cpu != CPU_ANY) {
 		if (cpu >= CPU_SETSIZE)
-			fatal("core %u: there is no CPU %u, the highest number is %d", core->id, cpu, CPU_SETSIZE - 1);
+			fatal("core %u: there is no CPU %u, the highest number is %d", core->id, cpu,
+			      CPU_SETSIZE - 1);
 		CPU_ZERO(&cpus);
 		CPU_SET(cpu, &cpus);
 		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
 	}
 	r = pthread_create(&thread, &attr, core_thread, core);
 	if (r != 0)
-		fatal("core %u cannot run on CPU %u: %s; choose CPUs that this service may use", core->id, cpu,
-		      strerror(r));
+		fatal("core %u cannot run on CPU %u: %s; choose CPUs that this service may use", core->id,
+		      cpu, strerror(r));
 	pthread_attr_destroy(&attr);
 	return thread;
 }
@@ -116,7 +117,8 @@ int main(void)
 	setup_receive(&dp);
 	r = sandbox_enter(&root);
 	if (r < 0)
-		fatal("cannot enter the sandbox: %s; it needs a user other than root and either user namespaces "
+		fatal("cannot enter the sandbox: %s; it needs a user other than root and either user "
+		      "namespaces "
 		      "(sysctl user.max_user_namespaces) or Landlock",
 		      strerror(-r));
 	/* Connections' keys are in memory: no core dump, no ptrace. A system call filter would come next. */
@@ -128,7 +130,7 @@ int main(void)
 		fatal("a core cannot start: %s", strerror(-r));
 	ready_tell(&dp);
 	log_info("%u core%s run%s in the sandbox: %s", dp.cores, dp.cores == 1 ? "" : "s",
-	         dp.cores == 1 ? "s" : "", sandbox_root_name(root));
+		 dp.cores == 1 ? "s" : "", sandbox_root_name(root));
 	/* Our end only: the main thread must go on when the supervisor is slow to read. */
 	fcntl(MSG_CHILD_FD, F_SETFL, O_NONBLOCK);
 	if (!dispatch_run(&dp))

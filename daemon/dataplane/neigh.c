@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Next hops whose link-layer address is not known: the supervisor is asked for it, and a few packets wait, so that
- * the first SYN to a new host does not cost a retransmission timeout.
+ * Next hops whose link-layer address is not known: the supervisor is asked for it, and a few packets wait, so
+ * that the first SYN to a new host does not cost a retransmission timeout.
  */
 #include "daemon/dataplane/ip.h"
 
@@ -33,7 +33,8 @@ void neigh_ask(struct core *core, const uint8_t next_hop[16], uint8_t iface, uin
 	}
 	if (ip->asked_count >= ASKED_PER_SECOND)
 		return;
-	if (memcmp(ip->asked[slot].addr, next_hop, 16) == 0 && core->now.ns - ip->asked[slot].at.ns < SECOND_NS)
+	if (memcmp(ip->asked[slot].addr, next_hop, 16) == 0 &&
+	    core->now.ns - ip->asked[slot].at.ns < SECOND_NS)
 		return;
 	if (!core_ask_neigh(core, next_hop, iface, vlan))
 		return;

@@ -19,8 +19,12 @@
 enum init_fd { FD_STATE, FD_KEYS, FD_UMEM, FD_STATS, FD_MIRROR, FD_EPHEMERAL, FD_FLOW_GROUPS, FD_COUNT };
 
 static const char *const fd_names[FD_COUNT] = {
-    [FD_STATE] = "state",   [FD_KEYS] = "keys",           [FD_UMEM] = "UMEM",
-    [FD_STATS] = "stats",   [FD_MIRROR] = "mirror",       [FD_EPHEMERAL] = "map ephemeral",
+    [FD_STATE] = "state",
+    [FD_KEYS] = "keys",
+    [FD_UMEM] = "UMEM",
+    [FD_STATS] = "stats",
+    [FD_MIRROR] = "mirror",
+    [FD_EPHEMERAL] = "map ephemeral",
     [FD_FLOW_GROUPS] = "map flow_groups",
 };
 
@@ -29,7 +33,8 @@ static void *map_fd(const int *fds, enum init_fd which, uint64_t bytes, int prot
 	void *memory = mmap(NULL, bytes, prot, MAP_SHARED | flags, fds[which], 0);
 
 	if (memory == MAP_FAILED)
-		fatal("cannot map %s, %llu bytes: %s", fd_names[which], (unsigned long long)bytes, strerror(errno));
+		fatal("cannot map %s, %llu bytes: %s", fd_names[which], (unsigned long long)bytes,
+		      strerror(errno));
 	return memory;
 }
 
@@ -41,9 +46,11 @@ static void memfd_check(const int *fds, enum init_fd which, uint64_t bytes, uint
 	if (fstat(fds[which], &st) < 0)
 		fatal("%s: %s", fd_names[which], strerror(errno));
 	if (bytes < least || (uint64_t)st.st_size < bytes)
-		fatal("%s has %lld bytes, %llu are announced, %llu are needed: supervisor and dataplane are not of "
+		fatal("%s has %lld bytes, %llu are announced, %llu are needed: supervisor and dataplane are "
+		      "not of "
 		      "one version",
-		      fd_names[which], (long long)st.st_size, (unsigned long long)bytes, (unsigned long long)least);
+		      fd_names[which], (long long)st.st_size, (unsigned long long)bytes,
+		      (unsigned long long)least);
 }
 
 static bool fixed_is_sane(const struct static_config *f)
@@ -69,7 +76,8 @@ static void state_open(struct dataplane *dp)
 
 	if (header->is_initialised) {
 		if (state_header_check(dp->state, init->state_bytes, &init->fixed) < 0)
-			fatal("the state left by the dataplane before has another layout; stop ixd and start it again");
+			fatal("the state left by the dataplane before has another layout; stop ixd and start "
+			      "it again");
 		if (init->has_new_sockets)
 			memset(dp->frame_owner, FRAME_FREE, dp->frames_total);
 		return;
@@ -98,9 +106,11 @@ static void memories_map(struct dataplane *dp, const int *fds)
 	dp->umem = map_fd(fds, FD_UMEM, init->umem_bytes, rw, MAP_POPULATE);
 	dp->stats = map_fd(fds, FD_STATS, init->stats_bytes, rw, 0);
 	dp->mirror = map_fd(fds, FD_MIRROR, init->mirror_bytes, PROT_READ, 0);
-	dp->ephemeral = map_fd(fds, FD_EPHEMERAL, (sizeof(struct ixd_ephemeral) + page - 1) & ~(page - 1), rw, 0);
-	dp->flow_groups = map_fd(fds, FD_FLOW_GROUPS,
-	                         (init->fixed.flow_groups * sizeof(uint64_t) + page - 1) & ~(page - 1), PROT_READ, 0);
+	dp->ephemeral =
+	    map_fd(fds, FD_EPHEMERAL, (sizeof(struct ixd_ephemeral) + page - 1) & ~(page - 1), rw, 0);
+	dp->flow_groups =
+	    map_fd(fds, FD_FLOW_GROUPS, (init->fixed.flow_groups * sizeof(uint64_t) + page - 1) & ~(page - 1),
+		   PROT_READ, 0);
 	dp->frame_owner = dp->state + dp->layout.frame_owner_off;
 	dp->stats->magic = STATS_MAGIC;
 	dp->stats->cores = init->fixed.cores;
@@ -117,8 +127,8 @@ static void init_take(struct dataplane *dp, const struct msg *m, const int *fds,
 	dp->config = init->config;
 	dp->cores = init->fixed.cores;
 	if (init->version != MSG_VERSION)
-		fatal("supervisor speaks version %u, dataplane %u: restart ixd after the upgrade", init->version,
-		      MSG_VERSION);
+		fatal("supervisor speaks version %u, dataplane %u: restart ixd after the upgrade",
+		      init->version, MSG_VERSION);
 	if (fds_count != FD_COUNT || !fixed_is_sane(&init->fixed))
 		fatal("the supervisor's first message makes no sense");
 	init->instance[sizeof(init->instance) - 1] = 0;

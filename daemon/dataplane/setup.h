@@ -7,8 +7,9 @@
 
 #include "daemon/dataplane/core.h"
 
-/* Receives MSG_DP_INIT, each MSG_DP_XSK and MSG_DP_START on dp->supervisor_fd; maps everything, makes the cores
- * and their sockets. fatal() when something does not fit: the supervisor sees the exit and the message. */
+/* Receives MSG_DP_INIT, each MSG_DP_XSK and MSG_DP_START on dp->supervisor_fd; maps everything, makes the
+ * cores and their sockets. fatal() when something does not fit: the supervisor sees the exit and the message.
+ */
 void setup_receive(struct dataplane *dp);
 
 #endif

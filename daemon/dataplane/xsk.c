@@ -13,16 +13,16 @@
 #define PASS_IFACE_MASK ((1u << PASS_IFACE_BITS) - 1)
 _Static_assert(IXD_FRAME_BYTES <= PASS_LEN_MASK, "a length fits");
 
-#define COMP_CHUNK 64 /* completions taken at one time */
+#define COMP_CHUNK        64 /* completions taken at one time */
 
 /* Kicks for one burst of one socket. Each moves at least 32 packets, or the burst is called stalled. */
-#define KICKS_MAX        128
+#define KICKS_MAX         128
 #define STALL_WAIT_MIN_NS 20000u
 #define STALL_WAIT_MAX_NS 10000000u
 
 /* FILL takes frames down to this part of the pool, so that sending finds some, unless a FILL ring is nearly
  * empty: then receiving goes first. */
-#define FILL_FLOOR_PART 4
+#define FILL_FLOOR_PART   4
 
 static uint32_t comp_reap(struct core *core, struct xsk_port *port)
 {
@@ -56,7 +56,7 @@ static void passed_take(struct core *core)
 			continue;
 		while (!handoff_is_empty(ring)) {
 			uint8_t iface = (uint8_t)(ring->slots[ring->cons & ring->mask] >> PASS_LEN_BITS &
-			                          PASS_IFACE_MASK);
+						  PASS_IFACE_MASK);
 			struct xsk_port *port = core->xsk->tx_port[iface];
 
 			if (xsk_ring_room(&port->tx, 1) == 0 || !handoff_take(ring, &entry))
@@ -126,7 +126,8 @@ static bool desc_is_valid(const struct core *core, const struct xdp_desc *desc)
 {
 	uint64_t in_frame = desc->addr % IXD_FRAME_BYTES;
 
-	return desc->addr / IXD_FRAME_BYTES < core->dp->frames_total && desc->len <= IXD_FRAME_BYTES - in_frame;
+	return desc->addr / IXD_FRAME_BYTES < core->dp->frames_total &&
+	       desc->len <= IXD_FRAME_BYTES - in_frame;
 }
 
 static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *batch, uint32_t count)
@@ -215,7 +216,7 @@ void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t of
 	}
 	core->stats->tx_passed++;
 	handoff_put(core->xsk->tx_pass[iface],
-	            addr << (PASS_LEN_BITS + PASS_IFACE_BITS) | (uint64_t)iface << PASS_LEN_BITS | len);
+		    addr << (PASS_LEN_BITS + PASS_IFACE_BITS) | (uint64_t)iface << PASS_LEN_BITS | len);
 }
 
 /* A socket that is bound only when we are ready (kernels before 6.4) shows its mode then. */
@@ -229,8 +230,8 @@ static bool port_is_zerocopy_after_all(struct xsk_port *port)
 	return port->is_zerocopy;
 }
 
-/* Copy mode: the kernel sends inside this call, up to its budget, and gives up early when the COMPLETION ring or
- * the socket's buffer is full. True when the TX ring was emptied. */
+/* Copy mode: the kernel sends inside this call, up to its budget, and gives up early when the COMPLETION ring
+ * or the socket's buffer is full. True when the TX ring was emptied. */
 static bool port_kick_copy(struct core *core, struct xsk_port *port)
 {
 	uint32_t backlog = xsk_ring_backlog(&port->tx);
@@ -358,7 +359,7 @@ bool xsk_fill_is_low(const struct core *core)
 		/* Another thread's ring: only the shared words are looked at, and a stale answer costs a
 		 * needless wake or is put right by the next batch. */
 		if (__atomic_load_n(fill->producer, __ATOMIC_RELAXED) -
-		        __atomic_load_n(fill->consumer, __ATOMIC_RELAXED) <
+			__atomic_load_n(fill->consumer, __ATOMIC_RELAXED) <
 		    (fill->mask + 1) / 2)
 			return true;
 	}

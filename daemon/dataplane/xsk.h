@@ -27,9 +27,9 @@ struct xsk_port {
 	int fd;
 	uint8_t iface;
 	bool has_tx, is_primary, is_zerocopy;
-	bool is_tx_staged;  /* descriptors wait for xsk_tx_burst() */
-	bool is_tx_stalled; /* the kernel did not take all; to be kicked again */
-	bool has_rx_low;    /* counted as low until it has been refilled */
+	bool is_tx_staged;   /* descriptors wait for xsk_tx_burst() */
+	bool is_tx_stalled;  /* the kernel did not take all; to be kicked again */
+	bool has_rx_low;     /* counted as low until it has been refilled */
 	uint16_t owner_core; /* that serves the queue's FILL and COMPLETION rings */
 	uint32_t queue;
 	struct xsk_map maps[4];
@@ -37,12 +37,13 @@ struct xsk_port {
 
 struct xsk_core {
 	uint32_t ports_count;
-	uint32_t first_port;   /* whose turn it is to be asked first */
+	uint32_t first_port;    /* whose turn it is to be asked first */
 	uint32_t refill_credit; /* frames that came back since the last refill */
 	uint32_t stalled_count;
 	uint64_t stall_wait_ns; /* doubles while no kick makes progress */
 	tcp_time stall_until;
-	struct xsk_port *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
+	struct xsk_port
+	    *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
 	struct handoff_ring *tx_pass[IXD_IFACES_MAX];
 	uint16_t tx_pass_core[IXD_IFACES_MAX];
 	struct xsk_port ports[IXD_QUEUES_MAX];
@@ -50,8 +51,8 @@ struct xsk_core {
 
 /* Start-up, main thread. */
 struct xsk_core *xsk_core_new(void);
-/* Maps the rings of an inherited socket and takes the indices from where they stand. fd stays open and becomes
- * the port's. 0 or negative errno, fd is the caller's then. */
+/* Maps the rings of an inherited socket and takes the indices from where they stand. fd stays open and
+ * becomes the port's. 0 or negative errno, fd is the caller's then. */
 int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd);
 /* When all ports of all cores are there: who owns which queue, and where each core's packets leave. */
 int xsk_connect(struct dataplane *dp);
@@ -68,8 +69,8 @@ uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max);
 void xsk_rx_return(struct core *core, const struct rx_batch *batch);
 /* How many packets may be staged for an interface, at most `wanted`. */
 uint32_t xsk_tx_room(struct core *core, uint8_t iface, uint32_t wanted);
-/* Stages a packet of len bytes at `off` in a frame of this core; the caller has asked for room. The frame is the
- * kernel's from here on. */
+/* Stages a packet of len bytes at `off` in a frame of this core; the caller has asked for room. The frame is
+ * the kernel's from here on. */
 void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t off, uint32_t len);
 /* Everything staged goes out: one submit and one kick per socket. */
 void xsk_tx_burst(struct core *core);

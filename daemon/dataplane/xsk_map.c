@@ -21,7 +21,7 @@
 enum ring_kind { RING_RX, RING_TX, RING_FILL, RING_COMP };
 
 static int ring_map(struct xsk_port *port, struct xsk_ring *ring, enum ring_kind kind, uint32_t slots,
-                    const struct xdp_ring_offset *at)
+		    const struct xdp_ring_offset *at)
 {
 	static const off_t page_off[] = {
 	    [RING_RX] = XDP_PGOFF_RX_RING,
@@ -36,7 +36,8 @@ static int ring_map(struct xsk_port *port, struct xsk_ring *ring, enum ring_kind
 	if (slots == 0 || (slots & (slots - 1)) != 0)
 		return -EINVAL;
 	map->bytes = at->desc + slots * slot_bytes;
-	base = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, port->fd, page_off[kind]);
+	base = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, port->fd,
+		    page_off[kind]);
 	if (base == MAP_FAILED) {
 		map->bytes = 0;
 		return -errno;

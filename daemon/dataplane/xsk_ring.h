@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One ring of an AF_XDP socket, shared with the kernel: its words, and our private copies of both indices. The
- * kernel is trusted; the memory belongs to the socket and nobody else maps it.
+ * One ring of an AF_XDP socket, shared with the kernel: its words, and our private copies of both indices.
+ * The kernel is trusted; the memory belongs to the socket and nobody else maps it.
  */
 #ifndef DAEMON_DATAPLANE_XSK_RING_H
 #define DAEMON_DATAPLANE_XSK_RING_H

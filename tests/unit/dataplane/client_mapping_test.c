@@ -28,20 +28,20 @@ static void setup(void)
 	cr_assert_eq(ftruncate(fds[0], 8 * PAGE) + ftruncate(fds[1], 8 * PAGE), 0);
 	m = (struct msg_client_add){.client = 5, .uid = 77, .rules_count = 1, .limits = {.conns_max = 9}};
 	m.layout = (struct ix_welcome){.cores = 2,
-	                               .cmd_slots = 16,
-	                               .evt_slots = 16,
-	                               .daemon_bytes = 8 * PAGE,
-	                               .client_bytes = 8 * PAGE,
-	                               .daemon_core_stride = 192,
-	                               .evt_off = PAGE,
-	                               .evt_stride = 1024,
-	                               .rx_off = 4 * PAGE,
-	                               .rx_bytes = 4 * PAGE,
-	                               .client_core_stride = 192,
-	                               .cmd_off = PAGE,
-	                               .cmd_stride = 1024,
-	                               .tx_off = 4 * PAGE,
-	                               .tx_bytes = 4 * PAGE};
+				       .cmd_slots = 16,
+				       .evt_slots = 16,
+				       .daemon_bytes = 8 * PAGE,
+				       .client_bytes = 8 * PAGE,
+				       .daemon_core_stride = 192,
+				       .evt_off = PAGE,
+				       .evt_stride = 1024,
+				       .rx_off = 4 * PAGE,
+				       .rx_bytes = 4 * PAGE,
+				       .client_core_stride = 192,
+				       .cmd_off = PAGE,
+				       .cmd_stride = 1024,
+				       .tx_off = 4 * PAGE,
+				       .tx_bytes = 4 * PAGE};
 }
 
 TestSuite(client_mapping, .init = setup);
@@ -83,11 +83,11 @@ Test(client_mapping, descriptors_missing)
 	cr_assert_eq(client_mapping_open(&m, 2, fds, 3, &mapping), -EPROTO);
 }
 
-#define REFUSED(name, change)                                                                                 \
-	Test(client_mapping, name)                                                                            \
-	{                                                                                                     \
-		change;                                                                                       \
-		cr_assert_eq(try_open(), -EPROTO);                                                            \
+#define REFUSED(name, change)                                                                                \
+	Test(client_mapping, name)                                                                           \
+	{                                                                                                    \
+		change;                                                                                      \
+		cr_assert_eq(try_open(), -EPROTO);                                                           \
 	}
 
 REFUSED(client_index, m.client = IXD_CLIENTS_MAX)

@@ -159,8 +159,8 @@ Test(ip_input, every_bit_of_the_segment_is_summed)
 
 static void partial_sum_put(void)
 {
-	uint16_t partial =
-	    (uint16_t)~inet_checksum_fold(inet_checksum_pseudo(fixture_remote, fixture_local, IP_PROTO_TCP, 25));
+	uint16_t partial = (uint16_t)~inet_checksum_fold(
+	    inet_checksum_pseudo(fixture_remote, fixture_local, IP_PROTO_TCP, 25));
 
 	memcpy(tcp + 16, &partial, 2);
 }
@@ -214,11 +214,11 @@ Test(ip_input, options)
 		uint8_t is_good, is_source_route;
 	} cases[] = {
 	    {{1, 1, 1, 1, 1, 1, 1, 0}, 1, 0},
-	    {{148, 4, 0, 0, 0, 131, 3, 4}, 1, 0},     /* router alert; nothing counts after the end */
-	    {{7, 7, 4, 1, 2, 3, 4, 0}, 1, 0},         /* record route: of no interest */
-	    {{131, 7, 4, 1, 2, 3, 4, 0}, 0, 1},       /* loose source route */
-	    {{1, 137, 7, 4, 1, 2, 3, 4}, 0, 1},       /* strict */
-	    {{148, 0, 0, 0, 0, 0, 0, 0}, 0, 0},       /* lengths that lie */
+	    {{148, 4, 0, 0, 0, 131, 3, 4}, 1, 0}, /* router alert; nothing counts after the end */
+	    {{7, 7, 4, 1, 2, 3, 4, 0}, 1, 0},     /* record route: of no interest */
+	    {{131, 7, 4, 1, 2, 3, 4, 0}, 0, 1},   /* loose source route */
+	    {{1, 137, 7, 4, 1, 2, 3, 4}, 0, 1},   /* strict */
+	    {{148, 0, 0, 0, 0, 0, 0, 0}, 0, 0},   /* lengths that lie */
 	    {{148, 1, 0, 0, 0, 0, 0, 0}, 0, 0},
 	    {{148, 9, 0, 0, 0, 0, 0, 0}, 0, 0},
 	    {{1, 1, 1, 1, 1, 1, 1, 148}, 0, 0},
@@ -238,7 +238,8 @@ Test(ip_input, options)
 
 Test(ip_input, impossible_sources)
 {
-	static const uint8_t sources[][4] = {{0, 0, 0, 0}, {127, 0, 0, 1}, {224, 0, 0, 1}, {255, 255, 255, 255}, {10, 1, 0, 1}};
+	static const uint8_t sources[][4] = {
+	    {0, 0, 0, 0}, {127, 0, 0, 1}, {224, 0, 0, 1}, {255, 255, 255, 255}, {10, 1, 0, 1}};
 	uint32_t len = fixture_packet(packet, 0, NULL, 0, "x", 1);
 
 	for (unsigned i = 0; i < 5; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trains cut into frames: headers, checksums, flags, and what happens when frames, rings, routes or neighbours
- * are missing.
+ * Trains cut into frames: headers, checksums, flags, and what happens when frames, rings, routes or
+ * neighbours are missing.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -20,12 +20,12 @@ static void setup(void)
 	memcpy(tuple.local, fixture_local, 16);
 	memcpy(tuple.remote, fixture_remote, 16);
 	train = (struct tcp_emit){.tuple = &tuple,
-	                          .conn = 0,
-	                          .seq = 0xfffffff0, /* wraps within the train */
-	                          .ack = 0x11223344,
-	                          .window = 0x5566,
-	                          .flags = TCP_ACK,
-	                          .mss = 1448};
+				  .conn = 0,
+				  .seq = 0xfffffff0, /* wraps within the train */
+				  .ack = 0x11223344,
+				  .window = 0x5566,
+				  .flags = TCP_ACK,
+				  .mss = 1448};
 }
 
 static void teardown(void)
@@ -53,9 +53,10 @@ static const uint8_t *packet_check(const uint8_t *at, uint32_t len)
 	cr_assert_eq(load_be16(tcp + 2), 4000);
 	cr_assert_eq(load_be32(tcp + 8), 0x11223344);
 	cr_assert_eq(load_be16(tcp + 14), 0x5566);
-	cr_assert_eq(inet_checksum_fold(inet_checksum_add(
-	                 inet_checksum_pseudo(fixture_local, fixture_remote, IP_PROTO_TCP, len - 34), tcp, len - 34)),
-	             0);
+	cr_assert_eq(
+	    inet_checksum_fold(inet_checksum_add(
+		inet_checksum_pseudo(fixture_local, fixture_remote, IP_PROTO_TCP, len - 34), tcp, len - 34)),
+	    0);
 	return tcp;
 }
 
@@ -101,7 +102,8 @@ Test(ip_output, train_is_cut)
 
 		cr_assert_eq(payload, count < 5 ? 1448 : 333);
 		cr_assert_eq(load_be32(tcp + 4), train.seq + off);
-		cr_assert_eq(tcp[13], TCP_ACK | (count == 0 ? TCP_CWR : 0) | (count == 5 ? TCP_PSH | TCP_FIN : 0));
+		cr_assert_eq(tcp[13],
+			     TCP_ACK | (count == 0 ? TCP_CWR : 0) | (count == 5 ? TCP_PSH | TCP_FIN : 0));
 		for (uint32_t i = 0; i < payload; i++)
 			cr_assert_eq(tcp[20 + i], fixture_stream_byte(train.payload_off + off + i));
 		off += payload;

@@ -45,11 +45,11 @@ void __wrap_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet)
 }
 
 void __wrap_tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t seq,
-                           enum tcp_icmp kind, uint16_t mtu);
+			   enum tcp_icmp kind, uint16_t mtu);
 void __real_tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t seq,
-                           enum tcp_icmp kind, uint16_t mtu);
+			   enum tcp_icmp kind, uint16_t mtu);
 void __wrap_tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t seq,
-                           enum tcp_icmp kind, uint16_t mtu)
+			   enum tcp_icmp kind, uint16_t mtu)
 {
 	if (in_use == NULL) {
 		__real_tcp_icmp_input(e, now, tuple, seq, kind, mtu);
@@ -68,11 +68,11 @@ uint8_t fixture_stream_byte(uint64_t off)
 }
 
 bool __wrap_conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst,
-                        uint64_t *sum);
+			uint64_t *sum);
 bool __real_conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst,
-                        uint64_t *sum);
+			uint64_t *sum);
 bool __wrap_conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst,
-                        uint64_t *sum)
+			uint64_t *sum)
 {
 	if (in_use == NULL)
 		return __real_conn_gather(core, conn, off, len, dst, sum);
@@ -102,8 +102,12 @@ static void mirror_make(struct mirror *m)
 {
 	mirror_write_begin(m);
 	m->ifaces_count = 1;
-	m->ifaces[0] = (struct mirror_iface){
-	    .name = "test", .ifindex = 7, .queues = 1, .mtu = 1500, .is_up = 1, .rx_checksum = MIRROR_CHECKSUM_FULL};
+	m->ifaces[0] = (struct mirror_iface){.name = "test",
+					     .ifindex = 7,
+					     .queues = 1,
+					     .mtu = 1500,
+					     .is_up = 1,
+					     .rx_checksum = MIRROR_CHECKSUM_FULL};
 	memcpy(m->ifaces[0].mac, fixture_mac, 6);
 	m->addrs_count = 1;
 	m->addrs[0].prefix_len = 120;
@@ -242,7 +246,7 @@ void fixture_ip_sum(uint8_t *ip)
 }
 
 uint32_t fixture_packet(uint8_t *at, uint16_t vlan, const uint8_t *ip_options, uint32_t options_len,
-                        const void *payload, uint32_t payload_len)
+			const void *payload, uint32_t payload_len)
 {
 	uint32_t eth_bytes = vlan != 0 ? 18 : 14, ip_bytes = 20 + options_len, tcp_bytes = 20 + payload_len;
 	uint8_t *ip = at + eth_bytes, *tcp = ip + ip_bytes;

@@ -141,7 +141,8 @@ Test(xsk, restart_leaves_to_the_kernel_what_it_has)
 	frame_pool_free(pool);
 }
 
-/* Two cores, one queue that the first serves: frames of the first arrive at the second and go home by a ring. */
+/* Two cores, one queue that the first serves: frames of the first arrive at the second and go home by a ring.
+ */
 Test(xsk, frames_find_home)
 {
 	struct frame_exchange *x = frame_exchange_new(2, FIXTURE_FRAMES / 2);
