@@ -38,19 +38,23 @@ void chunk_append(struct client_side *side, struct channel *channel, uint32_t co
 		  uint32_t len)
 {
 	struct conn_record *rec = &side->conns[conn];
-	struct send_chunk *tail = rec->chunk_tail == STATE_NONE ? NULL : &side->chunks[rec->chunk_tail];
+	uint32_t tail = rec->chunk_tail;
 	uint32_t index;
 
-	if (tail && tail->arena_off + tail->len == arena_off && tail->len <= UINT32_MAX - len) {
-		tail->len += len;
-		rec->sent_given_off += len;
-		return;
+	if (tail != STATE_NONE) {
+		struct send_chunk *last = &side->chunks[tail];
+
+		if (last->arena_off + last->len == arena_off && last->len <= UINT32_MAX - len) {
+			last->len += len;
+			rec->sent_given_off += len;
+			return;
+		}
 	}
 	index = chunk_take(side, channel);
 	side->chunks[index] = (struct send_chunk){
 	    .stream_off = rec->sent_given_off, .arena_off = arena_off, .len = len, .next = STATE_NONE};
-	if (tail)
-		tail->next = index;
+	if (tail != STATE_NONE)
+		side->chunks[tail].next = index;
 	else
 		rec->chunk_head = index;
 	rec->chunk_tail = index;

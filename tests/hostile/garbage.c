@@ -18,7 +18,7 @@ int main(void)
 	end_ns = k_now_ns() + UINT64_C(2000000000);
 	while (k_now_ns() < end_ns) {
 		struct ix_cmd cmd;
-		uint64_t words[sizeof(cmd) / 8];
+		uint64_t words[sizeof(cmd) / 8] = {0};
 
 		for (unsigned i = 0; i < sizeof(words) / 8; i++)
 			words[i] = raw_random(&seed);

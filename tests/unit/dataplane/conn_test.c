@@ -449,7 +449,7 @@ Test(conn, a_thousand_short_connections_leave_nothing)
 
 		rig_peer_send(rig, peer, 64);
 		rig_turn(rig);
-		event = rig_expect(rig, 0, IX_EV_RECV);
+		cr_assert_eq(rig_expect(rig, 0, IX_EV_RECV).recv.len, 64);
 		rig_cmd(rig, 0,
 			(struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 64}});
 		rig_sendv(rig, 0, handle, 64 * (i % 100), 64);
