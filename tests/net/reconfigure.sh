@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# `ixctl reconfigure` and SIGHUP: one change or none, told as a difference, and no connection notices.
+. "$(dirname "$0")/../lib/harness.sh"
+
+policy() {
+	POLICY="policy = ( { user = \"$CLIENT_ID\"; listen = ( $1 ); } );" EXTRA="${2:-}" ixd_conf default
+}
+
+net_pair || exit 1
+policy '"*:7000"'
+ixd_start || exit 1
+serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
+dataplane=$(child_of ixd-default ixd-dataplane)
+start hold in_peer k-client "$IX_ADDR:7000" hold --connections 10 --bytes 10 --timeout 120
+wait_line hold 'held=10'
+check_says "a port outside the policy" '(policy|[Pp]ermission|denied|allowed)' client timeout 10 ix-echo -l "$IX_ADDR:7001"
+
+policy '"*:7000-7001"' 'batch = 32;'
+check "reconfigure shows the difference" bash -c "ixctl reconfigure | tee /dev/stderr | grep -q 'batch.*32'"
+check "the port is inside now" serve echo2 ix-echo -l "$IX_ADDR:7001"
+check "and is served" in_peer k-client "$IX_ADDR:7001" echo --connections 10 --bytes 10000
+check "the batch bound is the new one" bash -c "ixctl --json status | jq -e '[.. | .batch_packets? // empty] == [32]'"
+
+policy '"*:7000"' 'batch = 5000;'
+check_says "a bad file is refused with its line" 'default\.conf:[0-9]+.*batch' ixctl reconfigure
+check "and has changed nothing" bash -c "ixctl --json status | jq -e '[.. | .batch_packets? // empty] == [32]'"
+CORES=2 policy '"*:7000"' 'batch = 16;'
+check_says "a key that cannot change while running is named" 'cores' ixctl reconfigure
+check "and the others have not changed" bash -c "ixctl --json status | jq -e '[.. | .batch_packets? // empty] == [32]'"
+
+policy '"*:7000-7001"' 'batch = 48;'
+kill -HUP "${PIDS[ixd-default]}"
+check "SIGHUP does the same" wait_until 5 bash -c \
+	"ixctl --json status | jq -e '[.. | .batch_packets? // empty] == [48]'"
+check "no connection noticed" is_alive hold
+check "the dataplane is the same process" test "$dataplane" = "$(child_of ixd-default ixd-dataplane)"
+check "new connections are served" in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 10000
+stop hold
+stop echo
+stop echo2
+ixd_stop
