@@ -72,12 +72,12 @@ uint16_t inet_checksum_fold(uint64_t sum)
 
 uint64_t inet_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8_t protocol, uint32_t len)
 {
-	static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 	bool is_ipv4 = memcmp(src, mapped_prefix, 12) == 0 && memcmp(dst, mapped_prefix, 12) == 0;
 	size_t skip = is_ipv4 ? 12 : 0;
 	/* Zero-padded protocol and length sum to the same in both families. */
-	uint8_t rest[8] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len,
-			    0, 0, 0, protocol };
+	uint8_t rest[8] = {
+	    (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, protocol};
 	uint64_t sum = inet_checksum_add(0, src + skip, 16 - skip);
 
 	sum = inet_checksum_add(sum, dst + skip, 16 - skip);

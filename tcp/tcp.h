@@ -64,13 +64,13 @@ enum tcp_cc { TCP_CC_DEFAULT, TCP_CC_CUBIC, TCP_CC_NEWRENO, TCP_CC_DCTCP, TCP_CC
 
 /* Why a connection ended; carried by on_dead(). */
 enum tcp_reason {
-	TCP_REASON_CLOSED,       /* orderly: both FINs acknowledged */
-	TCP_REASON_ABORTED,      /* tcp_abort() by the user */
-	TCP_REASON_RESET,        /* RST from the peer */
-	TCP_REASON_REFUSED,      /* RST in answer to our SYN */
-	TCP_REASON_TIMEOUT,      /* retransmission, user or keepalive timeout */
-	TCP_REASON_UNREACHABLE,  /* hard ICMP error while connecting */
-	TCP_REASON_NO_RESOURCE,  /* out of records */
+	TCP_REASON_CLOSED,      /* orderly: both FINs acknowledged */
+	TCP_REASON_ABORTED,     /* tcp_abort() by the user */
+	TCP_REASON_RESET,       /* RST from the peer */
+	TCP_REASON_REFUSED,     /* RST in answer to our SYN */
+	TCP_REASON_TIMEOUT,     /* retransmission, user or keepalive timeout */
+	TCP_REASON_UNREACHABLE, /* hard ICMP error while connecting */
+	TCP_REASON_NO_RESOURCE, /* out of records */
 	TCP_REASON_COUNT
 };
 
@@ -98,12 +98,12 @@ struct tcp_config {
 	uint64_t keepalive_intvl_ns; /* 75 s */
 	uint32_t keepalive_probes;   /* 9 */
 	uint32_t challenge_acks_per_s; /* RFC 5961 section 7, per engine */
-	uint16_t initial_window_mss; /* 10, RFC 6928 */
-	uint8_t cc;                  /* enum tcp_cc for TCP_CC_DEFAULT */
-	bool timestamps;             /* RFC 7323 */
-	bool sack;                   /* RFC 2018 */
-	bool window_scaling;         /* RFC 7323 */
-	bool ecn;                    /* RFC 3168 */
+	uint16_t initial_window_mss;   /* 10, RFC 6928 */
+	uint8_t cc;                    /* enum tcp_cc for TCP_CC_DEFAULT */
+	bool timestamps;               /* RFC 7323 */
+	bool sack;                     /* RFC 2018 */
+	bool window_scaling;           /* RFC 7323 */
+	bool ecn;                      /* RFC 3168 */
 };
 
 /* Keys: 16 random bytes each, secret, the same for every engine of an instance and over restarts. */
@@ -116,7 +116,7 @@ struct tcp_keys {
 
 /* Per connection or listener; zero-initialised means: all defaults. */
 enum tcp_param_flags {
-	TCP_PARAM_NAGLE = 1 << 0,     /* Nagle on; it is off by default */
+	TCP_PARAM_NAGLE = 1 << 0, /* Nagle on; it is off by default */
 	TCP_PARAM_KEEPALIVE = 1 << 1,
 	TCP_PARAM_NO_DELAYED_ACK = 1 << 2,
 };
@@ -129,8 +129,8 @@ struct tcp_params {
 
 /* What the layer below knows about the way to a peer, and what memory allows. */
 struct tcp_path {
-	uint16_t mtu;        /* bytes, IP header included */
-	uint32_t rcv_window; /* bytes that may be offered at once for this new connection */
+	uint16_t mtu;            /* bytes, IP header included */
+	uint32_t rcv_window;     /* bytes that may be offered at once for this new connection */
 	uint32_t rcv_window_max; /* bytes that the window may ever grow to: decides the window scale */
 };
 
@@ -155,14 +155,14 @@ enum tcp_flag {
  */
 struct tcp_emit {
 	const struct tcp_tuple *tuple;
-	uint32_t conn;         /* TCP_NONE for stateless answers (RST, SYN cookie); these carry no payload */
-	uint32_t seq, ack;     /* host order */
-	uint16_t window;       /* as on the wire, i.e. already shifted; host order */
-	uint8_t flags;         /* enum tcp_flag */
-	uint8_t options_len;   /* multiple of 4, at most 40 */
-	uint8_t ecn;           /* two bits for the IP header */
-	uint16_t mss;          /* payload bytes per segment, > 0 when payload_len > 0 */
-	uint64_t payload_off;  /* 64-bit offset in the outgoing stream; the first byte ever sent is 0 */
+	uint32_t conn;        /* TCP_NONE for stateless answers (RST, SYN cookie); these carry no payload */
+	uint32_t seq, ack;    /* host order */
+	uint16_t window;      /* as on the wire, i.e. already shifted; host order */
+	uint8_t flags;        /* enum tcp_flag */
+	uint8_t options_len;  /* multiple of 4, at most 40 */
+	uint8_t ecn;          /* two bits for the IP header */
+	uint16_t mss;         /* payload bytes per segment, > 0 when payload_len > 0 */
+	uint64_t payload_off; /* 64-bit offset in the outgoing stream; the first byte ever sent is 0 */
 	uint32_t payload_len;
 	uint8_t options[40];
 };
@@ -172,10 +172,11 @@ struct tcp_emit {
  * the engine; what it wants done it notes and does after the engine call has returned.
  */
 struct tcp_ops {
-	/* Sends a train. Returns the number of payload bytes taken: payload_len when all went; less, a multiple
-	 * of mss, when frames ran out (FIN and PSH then did not go out); for a train without payload 0 when it
-	 * went. -EAGAIN when nothing went: the engine keeps the connection on its output list and tries again in
-	 * the next tcp_output(). Other negative errno: no way to the peer now; treated as lost on the wire. */
+	/* Sends a train. Returns the number of payload bytes taken: payload_len when all went; less, a
+	 * multiple of mss, when frames ran out (FIN and PSH then did not go out); for a train without payload
+	 * 0 when it went. -EAGAIN when nothing went: the engine keeps the connection on its output list and
+	 * tries again in the next tcp_output(). Other negative errno: no way to the peer now; treated as lost
+	 * on the wire. */
 	int64_t (*emit)(void *ctx, const struct tcp_emit *train);
 
 	/* Asked when a SYN for a listener arrives, and in tcp_connect() (listener == TCP_NONE): fills *path.
@@ -189,8 +190,8 @@ struct tcp_ops {
 	/* The handshake is complete; passive (listener != TCP_NONE): the user may now be told (a knock). */
 	void (*on_established)(void *ctx, uint32_t conn, uint32_t listener);
 
-	/* Store len received bytes at stream offset off (in order or not, always inside the offered window and
-	 * never overlapping bytes stored before). False: no memory; the bytes count as never received. */
+	/* Store len received bytes at stream offset off (in order or not, always inside the offered window
+	 * and never overlapping bytes stored before). False: no memory; the bytes count as never received. */
 	bool (*rx_store)(void *ctx, uint32_t conn, uint64_t off, const uint8_t *data, uint32_t len);
 
 	/* All bytes before stream offset end_off have now arrived in order. */
@@ -214,7 +215,7 @@ struct tcp_packet {
 	const uint8_t *data;   /* the TCP header and what follows */
 	uint32_t len;          /* bytes at data: IP payload length */
 	uint16_t vlan;
-	uint8_t ecn;           /* two bits of the IP header */
+	uint8_t ecn; /* two bits of the IP header */
 };
 
 struct tcp_engine;
@@ -236,8 +237,9 @@ size_t tcp_volatile_size(const struct tcp_limits *limits);
  * range or `surviving` has another layout.
  */
 struct tcp_engine *tcp_engine_init(void *surviving, void *volatile_mem, const struct tcp_limits *limits,
-                                   const struct tcp_config *config, const struct tcp_keys *keys,
-                                   const struct tcp_ops *ops, void *ctx, struct tcp_stats *stats, tcp_time now);
+				   const struct tcp_config *config, const struct tcp_keys *keys,
+				   const struct tcp_ops *ops, void *ctx, struct tcp_stats *stats,
+				   tcp_time now);
 
 /* Takes over new settings; open connections keep what they negotiated. */
 void tcp_engine_configure(struct tcp_engine *e, const struct tcp_config *config);
@@ -253,7 +255,7 @@ void tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
  * header inside. mtu is the next-hop MTU for type "fragmentation needed", else 0. */
 enum tcp_icmp { TCP_ICMP_SOFT, TCP_ICMP_HARD, TCP_ICMP_FRAG_NEEDED };
 void tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t quoted_seq,
-                    enum tcp_icmp kind, uint16_t mtu);
+		    enum tcp_icmp kind, uint16_t mtu);
 
 /*
  * Sends what is owed: for each connection on the output list new data, retransmissions, window updates and
@@ -275,7 +277,7 @@ tcp_time tcp_timer_next(const struct tcp_engine *e);
 /* Listens on local address and port (all-zero address: any). Returns a listener index or
  * -EADDRINUSE, -ENOSPC. */
 int64_t tcp_listen(struct tcp_engine *e, const uint8_t local[16], uint16_t port, uint16_t vlan,
-                   const struct tcp_params *params);
+		   const struct tcp_params *params);
 /* Stops listening; half-open connections of the listener are dropped with RST, established ones stay. */
 void tcp_unlisten(struct tcp_engine *e, tcp_time now, uint32_t listener);
 
@@ -283,7 +285,7 @@ void tcp_unlisten(struct tcp_engine *e, tcp_time now, uint32_t listener);
  * record, -EHOSTUNREACH when ops.path() refuses or an
  * address is not a host's. The SYN goes out with the next tcp_output(). */
 int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple,
-                    const struct tcp_params *params);
+		    const struct tcp_params *params);
 /* True when no connection and no TIME_WAIT record has this tuple. */
 bool tcp_tuple_is_free(struct tcp_engine *e, const struct tcp_tuple *tuple);
 
@@ -323,19 +325,19 @@ struct tcp_info {
 	uint32_t options; /* enum tcp_info_option */
 	uint8_t snd_wscale, rcv_wscale;
 	bool in_recovery;
-	uint16_t mss;                                 /* bytes of payload per full segment */
+	uint16_t mss; /* bytes of payload per full segment */
 	uint32_t cwnd_bytes, ssthresh_bytes;
 	uint32_t snd_wnd_bytes, rcv_wnd_bytes;
 	uint32_t unacked_bytes, unsent_bytes, ooo_bytes;
 	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-	uint32_t retransmits;                         /* segments retransmitted over the life */
-	uint32_t backoff;                             /* RTO doublings now in force */
-	uint64_t acked_bytes, received_bytes;         /* stream totals */
+	uint32_t retransmits;                 /* segments retransmitted over the life */
+	uint32_t backoff;                     /* RTO doublings now in force */
+	uint64_t acked_bytes, received_bytes; /* stream totals */
 	uint64_t rx_limit_off;
-	uint64_t delivery_rate_bytes_s;               /* 0 when not known */
+	uint64_t delivery_rate_bytes_s; /* 0 when not known */
 	uint32_t rack_reo_wnd_us;
-	uint32_t lost_segments;                       /* marked lost over the life */
-	uint64_t opened_at_ns;                        /* engine time of the open */
+	uint32_t lost_segments; /* marked lost over the life */
+	uint64_t opened_at_ns;  /* engine time of the open */
 };
 int tcp_info(const struct tcp_engine *e, uint32_t conn, struct tcp_info *info);
 /* The same from a read-only mapping of the surviving memory, in another process and while the owner goes on

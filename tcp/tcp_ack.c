@@ -52,7 +52,7 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 }
 
 static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                            struct tcp_ack_sample *sample)
+			    struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	int64_t old_off = c->snd_una < c->snd_end ? c->snd_una : c->snd_end;
@@ -94,7 +94,7 @@ static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	struct tcp_ack_sample sample = { .prior_una = c->snd_una, .prior_flight = c->flight_bytes };
+	struct tcp_ack_sample sample = {.prior_una = c->snd_una, .prior_flight = c->flight_bytes};
 	bool has_in_flight = c->snd_nxt > c->snd_una;
 	bool has_window_changed;
 
@@ -102,8 +102,8 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		return false;
 	has_window_changed = s->ack_pos >= c->snd_una && tcp_ack_update_window(e, conn, s);
 	sample.is_ece = (s->flags & TCP_ECE) && (c->options & TCP_INFO_ECN);
-	sample.is_dup = s->ack_pos == c->snd_una && has_in_flight && s->payload_len == 0 && !has_window_changed &&
-			!(s->flags & (TCP_SYN | TCP_FIN));
+	sample.is_dup = s->ack_pos == c->snd_una && has_in_flight && s->payload_len == 0 &&
+			!has_window_changed && !(s->flags & (TCP_SYN | TCP_FIN));
 	if (s->ack_pos > c->snd_una)
 		take_cumulative(e, conn, s, &sample);
 	if (has_in_flight) {

@@ -8,10 +8,10 @@
 #include "tcp/tcp_sent.h"
 
 static const struct tcp_cc_ops *const algorithms[TCP_CC_COUNT] = {
-	[TCP_CC_DEFAULT] = &tcp_cc_cubic,
-	[TCP_CC_CUBIC] = &tcp_cc_cubic,
-	[TCP_CC_NEWRENO] = &tcp_cc_newreno,
-	[TCP_CC_DCTCP] = &tcp_cc_dctcp,
+    [TCP_CC_DEFAULT] = &tcp_cc_cubic,
+    [TCP_CC_CUBIC] = &tcp_cc_cubic,
+    [TCP_CC_NEWRENO] = &tcp_cc_newreno,
+    [TCP_CC_DCTCP] = &tcp_cc_dctcp,
 };
 
 const struct tcp_cc_ops *tcp_cc_ops_of(const struct tcp_conn *c)
@@ -90,10 +90,10 @@ static uint32_t newreno_ssthresh(struct tcp_conn *c, bool is_ecn)
 }
 
 const struct tcp_cc_ops tcp_cc_newreno = {
-	.name = "newreno",
-	.init = newreno_init,
-	.on_ack = newreno_on_ack,
-	.ssthresh = newreno_ssthresh,
+    .name = "newreno",
+    .init = newreno_init,
+    .on_ack = newreno_on_ack,
+    .ssthresh = newreno_ssthresh,
 };
 
 const char *tcp_cc_name(enum tcp_cc cc)

@@ -30,7 +30,8 @@ uint32_t tcp_conn_alloc(struct tcp_engine *e, const struct tcp_tuple *tuple)
 }
 
 /* Backlog accounting on leaving and entering states of a passive open. */
-static void count_backlog(struct tcp_engine *e, const struct tcp_conn *c, enum tcp_state from, enum tcp_state to)
+static void count_backlog(struct tcp_engine *e, const struct tcp_conn *c, enum tcp_state from,
+			  enum tcp_state to)
 {
 	struct tcp_listener *l = c->listener == TCP_NONE ? NULL : &e->listeners[c->listener];
 
@@ -102,8 +103,9 @@ void tcp_conn_set_params(struct tcp_engine *e, uint32_t conn, const struct tcp_p
 	if (params->flags & TCP_PARAM_NO_DELAYED_ACK)
 		c->flags |= CONN_NO_DELAYED_ACK;
 	/* Rounded up, so that a short one does not become none. */
-	c->user_timeout_ms = params->user_timeout_ns / NS_PER_MS >= UINT32_MAX ?
-				     UINT32_MAX : (uint32_t)((params->user_timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
+	c->user_timeout_ms = params->user_timeout_ns / NS_PER_MS >= UINT32_MAX
+				 ? UINT32_MAX
+				 : (uint32_t)((params->user_timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
 	/* An unset choice keeps what a running connection has. */
 	if (old_cc == TCP_CC_DEFAULT || (params->cc != TCP_CC_DEFAULT && params->cc != old_cc))
 		tcp_cc_start(c, params->cc, &e->config);

@@ -14,23 +14,23 @@
 
 struct tcp_engine;
 
-#define TCP_MSS_MIN 88u      /* payload + options that any path takes; guards against absurd MSS options */
-#define TCP_MSS_DEFAULT 536u /* RFC 9293 section 3.7.1: when the peer sends no MSS option */
-#define TCP_WSCALE_MAX 14    /* RFC 7323 section 2.3 */
-#define TCP_NO_WSCALE 0xff
-#define TCP_CWND_MAX (1u << 30)
+#define TCP_MSS_MIN           88u /* payload + options that any path takes; guards against absurd MSS options */
+#define TCP_MSS_DEFAULT       536u /* RFC 9293 section 3.7.1: when the peer sends no MSS option */
+#define TCP_WSCALE_MAX        14   /* RFC 7323 section 2.3 */
+#define TCP_NO_WSCALE         0xff
+#define TCP_CWND_MAX          (1u << 30)
 #define TCP_SSTHRESH_INFINITE TCP_CWND_MAX
-#define TCP_OOO_INLINE 2     /* ranges inside the record */
-#define TCP_OOO_RANGES_MAX 128 /* per connection: bounds the work per segment */
-#define TCP_SACK_BLOCKS 4      /* that fit into a header */
-#define TCP_SACK_KEPT 3        /* that we report: what fits beside timestamps (RFC 2018 section 3) */
+#define TCP_OOO_INLINE        2   /* ranges inside the record */
+#define TCP_OOO_RANGES_MAX    128 /* per connection: bounds the work per segment */
+#define TCP_SACK_BLOCKS       4   /* that fit into a header */
+#define TCP_SACK_KEPT         3   /* that we report: what fits beside timestamps (RFC 2018 section 3) */
 
 /* tcp_conn.flags */
 enum tcp_conn_flag {
-	CONN_PASSIVE = 1 << 0,       /* opened by the peer */
-	CONN_ACCEPTED = 1 << 1,      /* taken by the user, off the listener's backlog */
-	CONN_FIN_QUEUED = 1 << 2,    /* the user will send no more: FIN follows snd_end */
-	CONN_CLOSED = 1 << 3,        /* the user has closed: new data is answered by RST */
+	CONN_PASSIVE = 1 << 0,    /* opened by the peer */
+	CONN_ACCEPTED = 1 << 1,   /* taken by the user, off the listener's backlog */
+	CONN_FIN_QUEUED = 1 << 2, /* the user will send no more: FIN follows snd_end */
+	CONN_CLOSED = 1 << 3,     /* the user has closed: new data is answered by RST */
 	CONN_NAGLE = 1 << 4,
 	CONN_KEEPALIVE = 1 << 5,
 	CONN_NO_DELAYED_ACK = 1 << 6,
@@ -52,11 +52,11 @@ enum tcp_conn_flag {
 	CONN_DSACK_OWED = 1 << 22,   /* report dsack_start..dsack_end in the next ACK */
 	CONN_UNDO = 1 << 23,         /* undo_* hold the state before the reduction */
 	CONN_KEEPALIVE_OWED = 1 << 24,
-	CONN_ECN_CE_SEEN = 1 << 25,  /* DCTCP receiver: CE state of the last segment */
-	CONN_BLACKHOLE = 1 << 26,    /* MSS was lowered because full segments vanish (RFC 4821) */
-	CONN_RETRANS_ONE = 1 << 27,  /* one lost segment may go out whatever cwnd says (fast retransmit, RTO) */
-	CONN_SENT_ANY = 1 << 28,     /* sent_ns is valid */
-	CONN_FIN_SEEN = 1 << 29,     /* the peer's FIN has come, perhaps not in order */
+	CONN_ECN_CE_SEEN = 1 << 25, /* DCTCP receiver: CE state of the last segment */
+	CONN_BLACKHOLE = 1 << 26,   /* MSS was lowered because full segments vanish (RFC 4821) */
+	CONN_RETRANS_ONE = 1 << 27, /* one lost segment may go out whatever cwnd says */
+	CONN_SENT_ANY = 1 << 28,    /* sent_ns is valid */
+	CONN_FIN_SEEN = 1 << 29,    /* the peer's FIN has come, perhaps not in order */
 };
 
 /* Congestion state (RFC 6675, 6298, 3168). */
@@ -82,11 +82,11 @@ struct tcp_hystart {
 
 /* CUBIC (RFC 9438), needed from then on. */
 struct tcp_cubic_growth {
-	uint64_t epoch_ns;  /* start of the present congestion avoidance stage, 0: none */
+	uint64_t epoch_ns;              /* start of the present congestion avoidance stage, 0: none */
 	uint32_t w_max, w_est, w_prior; /* bytes */
-	uint32_t k;         /* in 2^20 ns */
-	uint32_t update_at; /* when per_mss was computed, 2^20 ns since the epoch */
-	uint32_t per_mss;   /* bytes to be acknowledged for one MSS of growth; 0: to be computed */
+	uint32_t k;                     /* in 2^20 ns */
+	uint32_t update_at;             /* when per_mss was computed, 2^20 ns since the epoch */
+	uint32_t per_mss; /* bytes to be acknowledged for one MSS of growth; 0: to be computed */
 	uint32_t credit, est_credit;
 };
 
@@ -115,7 +115,7 @@ struct tcp_conn {
 	uint8_t state;   /* enum tcp_state */
 	uint8_t options; /* enum tcp_info_option, as negotiated */
 	uint8_t snd_wscale, rcv_wscale;
-	uint32_t flags;  /* enum tcp_conn_flag */
+	uint32_t flags; /* enum tcp_conn_flag */
 	int64_t rcv_nxt;
 	int64_t snd_una;
 
@@ -134,16 +134,16 @@ struct tcp_conn {
 
 	/* sender */
 	uint32_t snd_wl1, snd_wl2; /* low halves of positions */
-	int64_t recovery_point; /* recovery ends when all before it is acknowledged */
-	uint32_t flight_bytes;  /* sent and not acknowledged, SACKed or lost: RFC 6675 pipe */
+	int64_t recovery_point;    /* recovery ends when all before it is acknowledged */
+	uint32_t flight_bytes;     /* sent and not acknowledged, SACKed or lost: RFC 6675 pipe */
 	uint32_t sacked_bytes;
-	uint32_t lost_bytes;    /* marked lost, not yet sent again */
+	uint32_t lost_bytes; /* marked lost, not yet sent again */
 	uint32_t ssthresh;
 	uint32_t snd_wnd_max;
 	uint32_t prr_delivered, prr_out, prr_flight; /* RFC 9937; prr_flight is RecoverFS */
-	uint8_t phase;          /* enum tcp_phase */
-	uint8_t cc;             /* enum tcp_cc, never DEFAULT */
-	uint8_t backoff;        /* RTO doublings */
+	uint8_t phase;                               /* enum tcp_phase */
+	uint8_t cc;                                  /* enum tcp_cc, never DEFAULT */
+	uint8_t backoff;                             /* RTO doublings */
 	uint8_t dup_acks;
 	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 */
 	uint8_t keepalive_sent;
@@ -156,7 +156,7 @@ struct tcp_conn {
 	int64_t tlp_end;
 	uint32_t min_rtt_at_s;     /* seconds */
 	uint32_t rack_dsack_round; /* low half of a position, 0: none */
-	uint64_t sent_ns;     /* last time new data or the SYN was sent */
+	uint64_t sent_ns;          /* last time new data or the SYN was sent */
 
 	/* deadlines; 0 is none */
 	uint64_t rto_deadline_ns;  /* retransmission or window probe */
@@ -165,8 +165,8 @@ struct tcp_conn {
 	uint64_t idle_deadline_ns; /* keepalive, FIN_WAIT_2 */
 	uint64_t progress_ns;      /* when the peer last made progress while something was owed to us */
 	uint64_t heard_ns;         /* when the last acceptable segment came */
-	uint32_t user_timeout_ms; /* 0: the default */
-	uint32_t blackhole_s;     /* when the MSS was lowered */
+	uint32_t user_timeout_ms;  /* 0: the default */
+	uint32_t blackhole_s;      /* when the MSS was lowered */
 
 	/* undo of a wrong reduction */
 	uint32_t undo_cwnd, undo_ssthresh;
@@ -182,15 +182,15 @@ struct tcp_conn {
 	/* receiver */
 	struct tcp_range sacks[TCP_SACK_KEPT]; /* most recent first (RFC 2018 section 4) */
 	struct tcp_ooo ooo[TCP_OOO_INLINE];
-	uint32_t rcv_fin;        /* low half of where the peer's FIN is, valid with CONN_FIN_SEEN */
+	uint32_t rcv_fin; /* low half of where the peer's FIN is, valid with CONN_FIN_SEEN */
 	uint32_t dsack_start, dsack_end;
 	uint32_t ooo_bytes;
-	uint32_t rcv_buf;        /* largest window ever allowed */
+	uint32_t rcv_buf; /* largest window ever allowed */
 	uint32_t listener;
-	uint32_t generation;     /* odd while in use; tells a reader that the record changed hands */
-	uint32_t ts_recent_s;    /* when ts_recent was taken, seconds */
-	uint16_t adv_mss;        /* what our SYN announces */
-	uint16_t rcv_mss;        /* largest segment seen, for the ACK of every second one */
+	uint32_t generation;  /* odd while in use; tells a reader that the record changed hands */
+	uint32_t ts_recent_s; /* when ts_recent was taken, seconds */
+	uint16_t adv_mss;     /* what our SYN announces */
+	uint16_t rcv_mss;     /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
 	uint8_t reserved;
 
@@ -223,7 +223,7 @@ struct tcp_links {
 };
 
 struct tcp_time_wait {
-	struct tcp_tuple tuple; /* tuple.reserved != 0: in use */
+	struct tcp_tuple tuple;    /* tuple.reserved != 0: in use */
 	uint32_t snd_nxt, rcv_nxt; /* wire values */
 	uint32_t ts_recent, ts_offset;
 	uint32_t deadline_ms;

@@ -11,18 +11,18 @@
 #include "tcp/tcp_handshake.h"
 #include "tcp/tcp_hash.h"
 
-#define PERIOD_NS (UINT64_C(64) * 1000000000u)
+#define PERIOD_NS     (UINT64_C(64) * 1000000000u)
 #define PERIODS_VALID 2u
-#define TIME_SHIFT 27
-#define MSS_SHIFT 24
-#define MAC_MASK 0xffffffu
-#define TS_BITS 6
-#define TS_MASK ((1u << TS_BITS) - 1)
-#define TS_WSCALE 0x0fu /* 15: none */
-#define TS_SACK 0x10u
-#define TS_ECN 0x20u
+#define TIME_SHIFT    27
+#define MSS_SHIFT     24
+#define MAC_MASK      0xffffffu
+#define TS_BITS       6
+#define TS_MASK       ((1u << TS_BITS) - 1)
+#define TS_WSCALE     0x0fu /* 15: none */
+#define TS_SACK       0x10u
+#define TS_ECN        0x20u
 
-static const uint16_t mss_table[8] = { 216, 536, 1188, 1300, 1400, 1440, 1460, 8960 };
+static const uint16_t mss_table[8] = {216, 536, 1188, 1300, 1400, 1440, 1460, 8960};
 
 static uint32_t mss_index(uint16_t mss)
 {
@@ -40,16 +40,17 @@ static uint32_t period(const struct tcp_engine *e)
 
 /* The hash takes the whole period number, not just the bits that are sent. */
 static uint32_t make(const struct tcp_engine *e, const struct tcp_tuple *tuple, uint32_t irs, uint32_t when,
-                     uint32_t index)
+		     uint32_t index)
 {
 	uint32_t mac = tcp_hash_cookie(e->keys.cookie, tuple, irs, when << 3 | index) & MAC_MASK;
 
 	return (when & 31u) << TIME_SHIFT | index << MSS_SHIFT | mac;
 }
 
-void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const struct tcp_path *path, bool use_ecn)
+void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const struct tcp_path *path,
+		     bool use_ecn)
 {
-	struct tcp_emit train = { .tuple = &s->tuple, .conn = TCP_NONE, .flags = TCP_SYN | TCP_ACK };
+	struct tcp_emit train = {.tuple = &s->tuple, .conn = TCP_NONE, .flags = TCP_SYN | TCP_ACK};
 	bool has_ts = s->has_ts && e->config.timestamps;
 	bool has_sack = s->sack_ok && e->config.sack && has_ts;
 	bool has_ecn = use_ecn && has_ts && (s->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
@@ -57,19 +58,20 @@ void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const st
 	uint16_t our_mss = tcp_handshake_mss(&s->tuple, path->mtu);
 	uint16_t peer_mss = s->mss != 0 ? s->mss : TCP_MSS_DEFAULT;
 	struct tcp_syn_options o = {
-		.mss = our_mss,
-		.wscale = TCP_NO_WSCALE,
-		.has_sack = has_sack,
-		.has_ts = has_ts,
-		.ts_ecr = s->ts_val,
+	    .mss = our_mss,
+	    .wscale = TCP_NO_WSCALE,
+	    .has_sack = has_sack,
+	    .has_ts = has_ts,
+	    .ts_ecr = s->ts_val,
 	};
 
 	if (has_wscale)
-		o.wscale = tcp_handshake_wscale(path->rcv_window_max > path->rcv_window ? path->rcv_window_max :
-											  path->rcv_window);
+		o.wscale = tcp_handshake_wscale(path->rcv_window_max > path->rcv_window ? path->rcv_window_max
+											: path->rcv_window);
 	if (has_ts) {
 		uint32_t now_ts = tcp_ts_clock(e) + tcp_hash_ts_offset(e->keys.ts, &s->tuple);
-		uint32_t bits = (has_wscale ? s->wscale : TS_WSCALE) | (has_sack ? TS_SACK : 0) | (has_ecn ? TS_ECN : 0);
+		uint32_t bits =
+		    (has_wscale ? s->wscale : TS_WSCALE) | (has_sack ? TS_SACK : 0) | (has_ecn ? TS_ECN : 0);
 
 		/* Never ahead of the clock, else the connection's next timestamp would seem old. */
 		o.ts_val = (now_ts & ~TS_MASK) | bits;

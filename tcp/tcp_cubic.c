@@ -11,18 +11,18 @@
 
 #include "tcp/tcp_sent.h"
 
-#define UNIT_SHIFT 20
-#define T_MAX (1 << 17)                /* 137 s from K: beyond, the curve is capped anyway */
-#define K_CUBED_PER_SEGMENT 2168404345u /* 1 / (C u^3) */
-#define BETA_1024 717u                 /* 0.7 */
-#define FAST_CONVERGENCE_1024 870u     /* (1 + 0.7) / 2 */
-#define ALPHA_1024 542u                /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
+#define UNIT_SHIFT            20
+#define T_MAX                 (1 << 17)   /* 137 s from K: beyond, the curve is capped anyway */
+#define K_CUBED_PER_SEGMENT   2168404345u /* 1 / (C u^3) */
+#define BETA_1024             717u        /* 0.7 */
+#define FAST_CONVERGENCE_1024 870u        /* (1 + 0.7) / 2 */
+#define ALPHA_1024            542u        /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
 
-#define HYSTART_SAMPLES 8              /* N_RTT_SAMPLE */
-#define HYSTART_MIN_US 4000u           /* MIN_RTT_THRESH */
-#define HYSTART_MAX_US 16000u          /* MAX_RTT_THRESH */
-#define CSS_DIVISOR 4
-#define CSS_ROUNDS 5
+#define HYSTART_SAMPLES       8      /* N_RTT_SAMPLE */
+#define HYSTART_MIN_US        4000u  /* MIN_RTT_THRESH */
+#define HYSTART_MAX_US        16000u /* MAX_RTT_THRESH */
+#define CSS_DIVISOR           4
+#define CSS_ROUNDS            5
 
 static uint32_t scale_1024(uint32_t v, uint32_t factor)
 {
@@ -164,7 +164,8 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 		if (q->round_samples < UINT16_MAX)
 			q->round_samples++;
 	}
-	if (q->round_samples >= HYSTART_SAMPLES && q->round_min_us != UINT32_MAX && q->last_min_us != UINT32_MAX) {
+	if (q->round_samples >= HYSTART_SAMPLES && q->round_min_us != UINT32_MAX &&
+	    q->last_min_us != UINT32_MAX) {
 		thresh = q->last_min_us / 8;
 		thresh = thresh < HYSTART_MIN_US ? HYSTART_MIN_US : thresh;
 		thresh = thresh > HYSTART_MAX_US ? HYSTART_MAX_US : thresh;
@@ -217,8 +218,8 @@ static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
 }
 
 const struct tcp_cc_ops tcp_cc_cubic = {
-	.name = "cubic",
-	.init = cubic_init,
-	.on_ack = cubic_on_ack,
-	.ssthresh = cubic_ssthresh,
+    .name = "cubic",
+    .init = cubic_init,
+    .on_ack = cubic_on_ack,
+    .ssthresh = cubic_ssthresh,
 };

@@ -60,7 +60,7 @@ static void node_remove(struct tcp_engine *e, uint32_t conn, uint32_t node)
 		node_at(e, conn, n->next)->prev = n->prev;
 	l->ooo_count--;
 	if (node < TCP_OOO_INLINE) {
-		l->ooo_inline_used &= (uint16_t)~(1u << node);
+		l->ooo_inline_used &= (uint16_t) ~(1u << node);
 		return;
 	}
 	n->next = e->ooo_free;
@@ -164,7 +164,8 @@ static void take_in_order(struct tcp_engine *e, uint32_t conn, const struct tcp_
 
 	for (;;) {
 		uint32_t first = l->ooo_head;
-		int64_t range_start = first == TCP_NONE ? INT64_MAX : widen(c, node_at(e, conn, first)->start);
+		int64_t range_start =
+		    first == TCP_NONE ? INT64_MAX : widen(c, node_at(e, conn, first)->start);
 		int64_t upto = end < range_start ? end : range_start;
 
 		if (upto > c->rcv_nxt) {
@@ -213,7 +214,7 @@ static uint32_t find_or_make_range(struct tcp_engine *e, uint32_t conn, int64_t 
 
 /* Stores what of [start, end) is not here yet; start lies beyond rcv_nxt. */
 static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, int64_t start,
-                              int64_t end)
+			      int64_t end)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t before = c->ooo_bytes;
@@ -228,7 +229,8 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 	n = node_at(e, conn, node);
 	at = widen(c, n->end);
 	for (;;) {
-		int64_t next_start = n->next == TCP_NONE ? INT64_MAX : widen(c, node_at(e, conn, n->next)->start);
+		int64_t next_start =
+		    n->next == TCP_NONE ? INT64_MAX : widen(c, node_at(e, conn, n->next)->start);
 		int64_t upto = end < next_start ? end : next_start;
 
 		if (upto > at) {

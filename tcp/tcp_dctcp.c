@@ -4,7 +4,7 @@
 
 #include "tcp/tcp_sent.h"
 
-#define ALPHA_ONE 1024u
+#define ALPHA_ONE  1024u
 #define GAIN_SHIFT 4 /* g = 1/16 */
 
 static void dctcp_init(struct tcp_conn *c)
@@ -54,9 +54,9 @@ static uint32_t dctcp_ssthresh(struct tcp_conn *c, bool is_ecn)
 }
 
 const struct tcp_cc_ops tcp_cc_dctcp = {
-	.name = "dctcp",
-	.init = dctcp_init,
-	.on_ack = dctcp_on_ack,
-	.ssthresh = dctcp_ssthresh,
-	.on_marks = dctcp_on_marks,
+    .name = "dctcp",
+    .init = dctcp_init,
+    .on_ack = dctcp_on_ack,
+    .ssthresh = dctcp_ssthresh,
+    .on_marks = dctcp_on_marks,
 };

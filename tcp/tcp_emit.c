@@ -111,7 +111,7 @@ static void count_out(struct tcp_engine *e, const struct tcp_emit *train, uint32
 }
 
 static uint8_t range_flags(const struct tcp_conn *c, int64_t start, int64_t end, uint32_t payload,
-                           bool is_retransmission)
+			   bool is_retransmission)
 {
 	uint8_t flags = TCP_ACK;
 
@@ -126,7 +126,8 @@ static uint8_t range_flags(const struct tcp_conn *c, int64_t start, int64_t end,
 	return flags;
 }
 
-int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64_t end, bool is_retransmission)
+int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64_t end,
+		       bool is_retransmission)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t payload = tcp_seq_span(start, end < c->snd_end ? end : c->snd_end);
@@ -178,13 +179,13 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 	bool is_answer = c->state == TCP_SYN_RCVD;
 	bool wants_ecn = e->config.ecn || c->cc == TCP_CC_DCTCP;
 	struct tcp_syn_options o = {
-		.wscale = is_answer && !(c->options & TCP_INFO_WSCALE) ? TCP_NO_WSCALE : c->rcv_wscale,
-		.has_sack = is_answer ? c->options & TCP_INFO_SACK : e->config.sack,
-		.has_ts = is_answer ? c->options & TCP_INFO_TIMESTAMPS : e->config.timestamps,
-		.ts_val = tcp_ts_clock(e) + c->ts_offset,
-		.ts_ecr = is_answer ? c->ts_recent : 0,
+	    .wscale = is_answer && !(c->options & TCP_INFO_WSCALE) ? TCP_NO_WSCALE : c->rcv_wscale,
+	    .has_sack = is_answer ? c->options & TCP_INFO_SACK : e->config.sack,
+	    .has_ts = is_answer ? c->options & TCP_INFO_TIMESTAMPS : e->config.timestamps,
+	    .ts_val = tcp_ts_clock(e) + c->ts_offset,
+	    .ts_ecr = is_answer ? c->ts_recent : 0,
 	};
-	struct tcp_emit train = { .tuple = &c->tuple, .conn = conn, .seq = c->iss };
+	struct tcp_emit train = {.tuple = &c->tuple, .conn = conn, .seq = c->iss};
 	int64_t edge;
 
 	o.mss = c->adv_mss;
@@ -223,11 +224,11 @@ void tcp_emit_rst(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_emit train = {
-		.tuple = &c->tuple,
-		.conn = TCP_NONE,
-		.seq = tcp_seq_wire(c->iss, c->snd_nxt),
-		.ack = tcp_seq_wire(c->irs, c->rcv_nxt),
-		.flags = TCP_RST | TCP_ACK,
+	    .tuple = &c->tuple,
+	    .conn = TCP_NONE,
+	    .seq = tcp_seq_wire(c->iss, c->snd_nxt),
+	    .ack = tcp_seq_wire(c->irs, c->rcv_nxt),
+	    .flags = TCP_RST | TCP_ACK,
 	};
 
 	tcp_emit_stateless(e, &train);
@@ -235,7 +236,7 @@ void tcp_emit_rst(struct tcp_engine *e, uint32_t conn)
 
 void tcp_emit_rst_reply(struct tcp_engine *e, const struct tcp_segment *s)
 {
-	struct tcp_emit train = { .tuple = &s->tuple, .conn = TCP_NONE };
+	struct tcp_emit train = {.tuple = &s->tuple, .conn = TCP_NONE};
 
 	if (s->flags & TCP_RST)
 		return;
@@ -243,7 +244,8 @@ void tcp_emit_rst_reply(struct tcp_engine *e, const struct tcp_segment *s)
 		train.seq = s->ack;
 		train.flags = TCP_RST;
 	} else {
-		train.ack = s->seq + s->payload_len + ((s->flags & TCP_SYN) != 0) + ((s->flags & TCP_FIN) != 0);
+		train.ack =
+		    s->seq + s->payload_len + ((s->flags & TCP_SYN) != 0) + ((s->flags & TCP_FIN) != 0);
 		train.flags = TCP_RST | TCP_ACK;
 	}
 	tcp_emit_stateless(e, &train);

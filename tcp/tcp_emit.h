@@ -5,9 +5,11 @@
 
 #include "tcp/tcp_segment.h"
 
-/* Sends positions [start, end) of a connection, or one segment without any when they are equal. The FIN goes along when
- * end lies behind it. Returns how many positions went, or -EAGAIN. What the segment acknowledges is settled. */
-int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64_t end, bool is_retransmission);
+/* Sends positions [start, end) of a connection, or one segment without any when they are equal. The FIN goes
+ * along when end lies behind it. Returns how many positions went, or -EAGAIN. What the segment acknowledges
+ * is settled. */
+int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64_t end,
+		       bool is_retransmission);
 /* SYN in SYN_SENT, SYN-ACK in SYN_RCVD. 0 or -EAGAIN. */
 int tcp_emit_syn(struct tcp_engine *e, uint32_t conn);
 /* RST for a connection in a synchronised state. */

@@ -16,24 +16,24 @@
 void tcp_config_default(struct tcp_config *config)
 {
 	*config = (struct tcp_config){
-		.rto_min_ns = SECOND_NS / 5,
-		.rto_initial_ns = SECOND_NS,
-		.rto_max_ns = 60 * SECOND_NS,
-		.ack_delay_ns = 50000,
-		.give_up_ns = 100 * SECOND_NS,
-		.syn_give_up_ns = 180 * SECOND_NS,
-		.time_wait_ns = 60 * SECOND_NS,
-		.fin_wait_2_ns = 60 * SECOND_NS,
-		.keepalive_idle_ns = 7200 * SECOND_NS,
-		.keepalive_intvl_ns = 75 * SECOND_NS,
-		.keepalive_probes = 9,
-		.challenge_acks_per_s = 1000,
-		.initial_window_mss = 10,
-		.cc = TCP_CC_CUBIC,
-		.timestamps = true,
-		.sack = true,
-		.window_scaling = true,
-		.ecn = false,
+	    .rto_min_ns = SECOND_NS / 5,
+	    .rto_initial_ns = SECOND_NS,
+	    .rto_max_ns = 60 * SECOND_NS,
+	    .ack_delay_ns = 50000,
+	    .give_up_ns = 100 * SECOND_NS,
+	    .syn_give_up_ns = 180 * SECOND_NS,
+	    .time_wait_ns = 60 * SECOND_NS,
+	    .fin_wait_2_ns = 60 * SECOND_NS,
+	    .keepalive_idle_ns = 7200 * SECOND_NS,
+	    .keepalive_intvl_ns = 75 * SECOND_NS,
+	    .keepalive_probes = 9,
+	    .challenge_acks_per_s = 1000,
+	    .initial_window_mss = 10,
+	    .cc = TCP_CC_CUBIC,
+	    .timestamps = true,
+	    .sack = true,
+	    .window_scaling = true,
+	    .ecn = false,
 	};
 }
 
@@ -61,7 +61,7 @@ static void *carve(struct carver *v, size_t count, size_t size)
 static struct tcp_engine *carve_all(struct carver *v, const struct tcp_limits *limits)
 {
 	struct tcp_engine *e = carve(v, 1, sizeof(*e));
-	struct tcp_engine parts = { 0 };
+	struct tcp_engine parts = {0};
 	uint32_t slots = tcp_table_slots(limits);
 
 	parts.links = carve(v, limits->conns, sizeof(*parts.links));
@@ -80,7 +80,7 @@ static struct tcp_engine *carve_all(struct carver *v, const struct tcp_limits *l
 
 size_t tcp_volatile_size(const struct tcp_limits *limits)
 {
-	struct carver v = { 0 };
+	struct carver v = {0};
 
 	if (tcp_surviving_size(limits) == 0)
 		return 0;
@@ -91,20 +91,20 @@ size_t tcp_volatile_size(const struct tcp_limits *limits)
 static void links_reset(struct tcp_links *l)
 {
 	*l = (struct tcp_links){
-		.output_next = TCP_NONE,
-		.ack_next = TCP_NONE,
-		.wheel_next = TCP_NONE,
-		.wheel_prev = TCP_NONE,
-		.wheel_slot = TCP_WHEEL_NONE,
-		.sent_head = TCP_NONE,
-		.sent_tail = TCP_NONE,
-		.flight_head = TCP_NONE,
-		.flight_tail = TCP_NONE,
-		.lost_head = TCP_NONE,
-		.lost_tail = TCP_NONE,
-		.sack_hint = TCP_NONE,
-		.ooo_head = TCP_NONE,
-		.ooo_tail = TCP_NONE,
+	    .output_next = TCP_NONE,
+	    .ack_next = TCP_NONE,
+	    .wheel_next = TCP_NONE,
+	    .wheel_prev = TCP_NONE,
+	    .wheel_slot = TCP_WHEEL_NONE,
+	    .sent_head = TCP_NONE,
+	    .sent_tail = TCP_NONE,
+	    .flight_head = TCP_NONE,
+	    .flight_tail = TCP_NONE,
+	    .lost_head = TCP_NONE,
+	    .lost_tail = TCP_NONE,
+	    .sack_hint = TCP_NONE,
+	    .ooo_head = TCP_NONE,
+	    .ooo_tail = TCP_NONE,
 	};
 }
 
@@ -129,9 +129,10 @@ static bool is_consistent(struct tcp_engine *e, const struct tcp_conn *c)
 {
 	bool is_half_open = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD;
 
-	return c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT && c->snd_una >= 0 && c->snd_una <= c->snd_nxt &&
-	       c->snd_end >= 1 && c->snd_nxt <= c->snd_end + 1 && c->snd_end - c->snd_una <= INT32_MAX &&
-	       c->rcv_nxt >= 0 && c->rcv_limit - c->rcv_nxt <= INT32_MAX && c->rcv_adv <= c->rcv_limit + 1 &&
+	return c->state > TCP_LISTEN && c->state < TCP_TIME_WAIT && c->snd_una >= 0 &&
+	       c->snd_una <= c->snd_nxt && c->snd_end >= 1 && c->snd_nxt <= c->snd_end + 1 &&
+	       c->snd_end - c->snd_una <= INT32_MAX && c->rcv_nxt >= 0 &&
+	       c->rcv_limit - c->rcv_nxt <= INT32_MAX && c->rcv_adv <= c->rcv_limit + 1 &&
 	       (is_half_open || c->rcv_nxt >= 1) && c->cc > TCP_CC_DEFAULT && c->cc < TCP_CC_COUNT &&
 	       c->cwnd <= TCP_CWND_MAX && c->ssthresh <= TCP_CWND_MAX && c->snd_wnd <= 1u << 30 &&
 	       c->mss_max >= TCP_MSS_MIN && c->mss <= c->mss_max && c->mss > TCP_MSS_MIN / 2 &&
@@ -205,10 +206,11 @@ static void rebuild(struct tcp_engine *e)
 }
 
 struct tcp_engine *tcp_engine_init(void *surviving, void *volatile_mem, const struct tcp_limits *limits,
-                                   const struct tcp_config *config, const struct tcp_keys *keys,
-                                   const struct tcp_ops *ops, void *ctx, struct tcp_stats *stats, tcp_time now)
+				   const struct tcp_config *config, const struct tcp_keys *keys,
+				   const struct tcp_ops *ops, void *ctx, struct tcp_stats *stats,
+				   tcp_time now)
 {
-	struct carver v = { .base = volatile_mem };
+	struct carver v = {.base = volatile_mem};
 	struct tcp_layout layout;
 	struct tcp_engine *e;
 

@@ -45,7 +45,7 @@ struct tcp_engine {
 
 	uint64_t challenge_epoch_ns; /* start of the present second */
 	uint32_t challenge_count;
-	uint64_t cookie_ns;          /* when the last SYN cookie was sent */
+	uint64_t cookie_ns; /* when the last SYN cookie was sent */
 
 	struct tcp_limits limits;
 	struct tcp_config config;

@@ -16,7 +16,7 @@
 #define IPV4_AND_TCP_BYTES 40u
 #define IPV6_AND_TCP_BYTES 60u
 
-static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 uint16_t tcp_handshake_mss(const struct tcp_tuple *tuple, uint16_t mtu)
 {
@@ -38,7 +38,8 @@ uint8_t tcp_handshake_wscale(uint32_t window_max)
 void tcp_handshake_start(struct tcp_engine *e, uint32_t conn, const struct tcp_path *path, uint32_t iss)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint32_t window_max = path->rcv_window_max > path->rcv_window ? path->rcv_window_max : path->rcv_window;
+	uint32_t window_max =
+	    path->rcv_window_max > path->rcv_window ? path->rcv_window_max : path->rcv_window;
 
 	c->iss = iss;
 	c->ts_offset = tcp_hash_ts_offset(e->keys.ts, &c->tuple);
@@ -172,7 +173,8 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 	}
 	tcp_handshake_establish(e, conn, s);
 	tcp_ack_now(e, conn);
-	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 MUST-3.10.7.3 lets it be queued). */
+	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 MUST-3.10.7.3 lets it be
+	 * queued). */
 }
 
 /* The user of the listener cannot take more: the ACK is ignored, the peer's data will bring it again. */

@@ -31,8 +31,8 @@ static inline void sip_round(struct sip *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-static inline uint64_t sip_hash(const uint8_t key[16], const uint64_t *words, unsigned count, unsigned c_rounds,
-                                unsigned d_rounds)
+static inline uint64_t sip_hash(const uint8_t key[16], const uint64_t *words, unsigned count,
+				unsigned c_rounds, unsigned d_rounds)
 {
 	uint64_t k0, k1;
 	struct sip s;

@@ -7,7 +7,7 @@
 #include "tcp/tcp_hash.h"
 #include "tcp/tcp_timer.h"
 
-#define PATH_MTU_MIN 576u  /* smaller ones are not believed; every IPv4 host takes this much */
+#define PATH_MTU_MIN  576u /* smaller ones are not believed; every IPv4 host takes this much */
 #define BLACKHOLE_MSS 512u
 
 /* Segments larger than the path takes were lost, not by congestion: they go again, smaller, and cwnd stays
@@ -56,7 +56,7 @@ static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t m
 }
 
 void tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t quoted_seq,
-                    enum tcp_icmp kind, uint16_t mtu)
+		    enum tcp_icmp kind, uint16_t mtu)
 {
 	struct tcp_tuple key = *tuple;
 	struct tcp_conn *c;

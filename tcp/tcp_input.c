@@ -225,14 +225,14 @@ static void input_last_ack(struct tcp_engine *e, uint32_t conn, struct tcp_segme
 typedef void (*state_handler)(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s);
 
 static const state_handler handlers[TCP_STATE_COUNT] = {
-	[TCP_SYN_SENT] = tcp_handshake_input_syn_sent,
-	[TCP_SYN_RCVD] = tcp_handshake_input_syn_rcvd,
-	[TCP_ESTABLISHED] = input_established,
-	[TCP_FIN_WAIT_1] = input_fin_wait_1,
-	[TCP_FIN_WAIT_2] = input_fin_wait_2,
-	[TCP_CLOSE_WAIT] = input_close_wait,
-	[TCP_CLOSING] = input_closing,
-	[TCP_LAST_ACK] = input_last_ack,
+    [TCP_SYN_SENT] = tcp_handshake_input_syn_sent,
+    [TCP_SYN_RCVD] = tcp_handshake_input_syn_rcvd,
+    [TCP_ESTABLISHED] = input_established,
+    [TCP_FIN_WAIT_1] = input_fin_wait_1,
+    [TCP_FIN_WAIT_2] = input_fin_wait_2,
+    [TCP_CLOSE_WAIT] = input_close_wait,
+    [TCP_CLOSING] = input_closing,
+    [TCP_LAST_ACK] = input_last_ack,
 };
 
 void tcp_input_dispatch(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)

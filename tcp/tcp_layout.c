@@ -25,7 +25,7 @@ bool tcp_layout_surviving(const struct tcp_limits *limits, struct tcp_layout *la
 	layout->conns_off = sizeof(struct tcp_layout_header);
 	layout->time_waits_off = align(layout->conns_off + (size_t)limits->conns * sizeof(struct tcp_conn));
 	layout->listeners_off =
-		align(layout->time_waits_off + (size_t)limits->time_waits * sizeof(struct tcp_time_wait));
+	    align(layout->time_waits_off + (size_t)limits->time_waits * sizeof(struct tcp_time_wait));
 	layout->size = align(layout->listeners_off + (size_t)limits->listeners * sizeof(struct tcp_listener));
 	return true;
 }

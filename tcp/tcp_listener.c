@@ -73,7 +73,7 @@ uint32_t tcp_listener_find(const struct tcp_engine *e, const struct tcp_tuple *t
 }
 
 int64_t tcp_listen(struct tcp_engine *e, const uint8_t local[16], uint16_t port, uint16_t vlan,
-                   const struct tcp_params *params)
+		   const struct tcp_params *params)
 {
 	if (find_exact(e, local, port, vlan) != TCP_NONE)
 		return -EADDRINUSE;
@@ -119,10 +119,10 @@ void tcp_unlisten(struct tcp_engine *e, tcp_time now, uint32_t listener)
 }
 
 static uint32_t open_passive(struct tcp_engine *e, uint32_t listener, const struct tcp_segment *s,
-                             const struct tcp_path *path, uint32_t iss)
+			     const struct tcp_path *path, uint32_t iss)
 {
 	const struct tcp_listener *l = &e->listeners[listener];
-	struct tcp_params params = { .flags = l->flags, .user_timeout_ns = l->user_timeout_ns, .cc = l->cc };
+	struct tcp_params params = {.flags = l->flags, .user_timeout_ns = l->user_timeout_ns, .cc = l->cc};
 	uint32_t conn = tcp_conn_alloc(e, &s->tuple);
 	struct tcp_conn *c;
 
@@ -143,7 +143,7 @@ static uint32_t open_passive(struct tcp_engine *e, uint32_t listener, const stru
 static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s)
 {
 	const struct tcp_listener *l = &e->listeners[listener];
-	struct tcp_path path = { 0 };
+	struct tcp_path path = {0};
 	uint32_t conn;
 
 	if (l->waiting >= l->backlog) {
@@ -154,7 +154,8 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 		e->stats->drop_no_path++;
 		return;
 	}
-	/* No room for half-open connections: the answer itself keeps what must be known (RFC 4987 section 3.6). */
+	/* No room for half-open connections: the answer itself keeps what must be known (RFC 4987
+	 * section 3.6). */
 	if (e->half_open >= e->limits.syn_backlog || l->half_open + l->waiting >= l->backlog ||
 	    e->conn_free_count == 0) {
 		tcp_cookie_send(e, s, &path, e->config.ecn);
@@ -173,7 +174,7 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 static void input_ack(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s)
 {
 	const struct tcp_listener *l = &e->listeners[listener];
-	struct tcp_path path = { 0 };
+	struct tcp_path path = {0};
 	struct tcp_segment syn = *s;
 	uint32_t conn;
 
@@ -196,7 +197,8 @@ static void input_ack(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 	}
 	e->conns[conn].snd_nxt = 1;
 	/* The SYN-ACK offered what fits into its field. */
-	e->conns[conn].rcv_adv = e->conns[conn].rcv_limit < 1 + UINT16_MAX ? e->conns[conn].rcv_limit : 1 + UINT16_MAX;
+	e->conns[conn].rcv_adv =
+	    e->conns[conn].rcv_limit < 1 + UINT16_MAX ? e->conns[conn].rcv_limit : 1 + UINT16_MAX;
 	e->stats->syn_cookies_in++;
 	tcp_input_dispatch(e, conn, s);
 }

@@ -35,7 +35,8 @@ void tcp_listener_half_open_done(struct tcp_engine *e, uint32_t listener);
 
 /* SYN cookies (RFC 4987): the sequence number to answer a SYN with, and the connection's parameters out of
  * the ACK that brings it back. */
-void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const struct tcp_path *path, bool use_ecn);
+void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const struct tcp_path *path,
+		     bool use_ecn);
 /* True and s's SYN parameters (mss, wscale, sack_ok) filled in when the ACK carries a valid cookie. */
 bool tcp_cookie_check(struct tcp_engine *e, struct tcp_segment *s);
 

@@ -72,7 +72,8 @@ static void retransmit_record(struct turn *t, uint32_t index, uint32_t len)
 
 	if (went == 0)
 		return;
-	/* Without a record to split off the rest, all counts as sent again; what was not is found lost later. */
+	/* Without a record to split off the rest, all counts as sent again; what was not is found lost later.
+	 */
 	if (r->start + went < r->end)
 		tcp_sent_split(e, t->conn, index, r->start + went);
 	segments = segments_of(went, t->c->mss);
@@ -245,7 +246,8 @@ static void send_tail_probe(struct turn *t)
 	uint32_t mss = tcp_emit_mss(e, t->conn);
 	uint32_t tail = l->sent_tail;
 
-	if (tail == TCP_NONE || c->phase >= TCP_PHASE_RECOVERY || (e->sent[tail].flags & (SENT_SACKED | SENT_LOST))) {
+	if (tail == TCP_NONE || c->phase >= TCP_PHASE_RECOVERY ||
+	    (e->sent[tail].flags & (SENT_SACKED | SENT_LOST))) {
 		c->flags &= ~(uint32_t)CONN_TLP_OWED;
 		return;
 	}
@@ -261,8 +263,10 @@ static void send_tail_probe(struct turn *t)
 
 		if (start > e->sent[tail].start && tcp_sent_split(e, t->conn, tail, start))
 			tail = l->sent_tail;
-		retransmit_record(t, tail, tcp_seq_span(e->sent[tail].start, e->sent[tail].end) < mss ?
-						   tcp_seq_span(e->sent[tail].start, e->sent[tail].end) : mss);
+		retransmit_record(t, tail,
+				  tcp_seq_span(e->sent[tail].start, e->sent[tail].end) < mss
+				      ? tcp_seq_span(e->sent[tail].start, e->sent[tail].end)
+				      : mss);
 		if (t->is_blocked)
 			return;
 		c->flags |= CONN_TLP_RETRANS;
@@ -362,7 +366,7 @@ static void send_all(struct turn *t, bool flush_acks)
 
 static uint32_t take_turn(struct tcp_engine *e, uint32_t conn, uint32_t budget, bool flush_acks)
 {
-	struct turn t = { .e = e, .c = tcp_conn_at(e, conn), .conn = conn, .budget = budget };
+	struct turn t = {.e = e, .c = tcp_conn_at(e, conn), .conn = conn, .budget = budget};
 
 	if (t.c->state == TCP_SYN_SENT || t.c->state == TCP_SYN_RCVD)
 		send_syn(&t);

@@ -6,7 +6,7 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_segment.h"
 
-#define DUP_THRESH 3
+#define DUP_THRESH      3
 #define REO_WND_PERSIST 16 /* recoveries after which a widened window narrows again */
 
 /* 6.2 step 2: RACK_sent_after() */
@@ -16,13 +16,14 @@ static bool sent_after(uint64_t t1, int64_t end1, uint64_t t2, int64_t end2)
 }
 
 void tcp_rack_on_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp_sent *r, int64_t end,
-                           const struct tcp_segment *s)
+			   const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint64_t rtt = e->now_ns - r->sent_ns;
 	bool is_retrans = r->flags & SENT_RETRANS;
 
-	/* An ACK so soon after a retransmission, or one that echoes an older timestamp, is for the original. */
+	/* An ACK so soon after a retransmission, or one that echoes an older timestamp, is for the original.
+	 */
 	if (is_retrans) {
 		uint32_t sent_ts = (uint32_t)(r->sent_ns / 1000000u) + c->ts_offset;
 
@@ -48,8 +49,8 @@ uint64_t tcp_rack_window_ns(const struct tcp_conn *c)
 	uint64_t window;
 
 	/* 6.2 step 4: without reordering seen, three SACKed segments are proof enough. */
-	if (!(c->flags & CONN_REORDERED) &&
-	    (c->phase == TCP_PHASE_RECOVERY || c->phase == TCP_PHASE_LOSS || c->sacked_segments >= DUP_THRESH))
+	if (!(c->flags & CONN_REORDERED) && (c->phase == TCP_PHASE_RECOVERY || c->phase == TCP_PHASE_LOSS ||
+					     c->sacked_segments >= DUP_THRESH))
 		return 0;
 	window = c->min_rtt_ns / 4 * (c->reo_wnd_mult > 0 ? c->reo_wnd_mult : 1);
 	return window < c->srtt_ns ? window : c->srtt_ns;
@@ -144,7 +145,7 @@ void tcp_tlp_on_timer(struct tcp_engine *e, uint32_t conn)
 }
 
 bool tcp_tlp_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                    const struct tcp_ack_sample *sample)
+		    const struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_repair = false;

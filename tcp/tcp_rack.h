@@ -9,7 +9,7 @@ struct tcp_conn;
 
 /* Section 6.2 steps 2 and 3: a record is now known to have arrived, up to position `end`. */
 void tcp_rack_on_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp_sent *r, int64_t end,
-                           const struct tcp_segment *s);
+			   const struct tcp_segment *s);
 /* Step 4: adapts the reordering window after an ACK. */
 void tcp_rack_update_window(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample);
 /* Step 5: marks what must be lost; arms the reordering timer for what may be. Returns bytes marked. */
@@ -25,6 +25,6 @@ uint64_t tcp_tlp_timeout_ns(const struct tcp_engine *e, uint32_t conn);
 void tcp_tlp_on_timer(struct tcp_engine *e, uint32_t conn);
 /* Section 7.4: an ACK while a probe is in flight. True: the probe repaired a loss. */
 bool tcp_tlp_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                    const struct tcp_ack_sample *sample);
+		    const struct tcp_ack_sample *sample);
 
 #endif

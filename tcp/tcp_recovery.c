@@ -151,7 +151,8 @@ static void undo(struct tcp_engine *e, uint32_t conn)
 
 /* Was the reduction wrong? Eifel: an ACK that advances and echoes a timestamp from before the first
  * retransmission. D-SACK: every byte that was sent again arrived twice. */
-static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s, const struct tcp_ack_sample *sample)
+static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s,
+			const struct tcp_ack_sample *sample)
 {
 	if (!(c->flags & CONN_UNDO))
 		return false;
@@ -222,15 +223,15 @@ static void in_recovery(struct tcp_engine *e, uint32_t conn, struct tcp_ack_samp
 
 static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
 {
-	bool is_limited = (c->flags & CONN_CWND_LIMITED) ||
-			  (c->cwnd < c->ssthresh && sample->prior_flight >= c->cwnd / 2);
+	bool is_limited =
+	    (c->flags & CONN_CWND_LIMITED) || (c->cwnd < c->ssthresh && sample->prior_flight >= c->cwnd / 2);
 
 	if (sample->acked_bytes > 0 && is_limited && c->cwnd < TCP_CWND_MAX / 2)
 		tcp_cc_ops_of(c)->on_ack(c, sample, e->now_ns);
 }
 
 void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                         struct tcp_ack_sample *sample)
+			 struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
@@ -256,7 +257,7 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	struct tcp_ack_sample sample = { .lost_bytes = c->lost_bytes };
+	struct tcp_ack_sample sample = {.lost_bytes = c->lost_bytes};
 
 	if (c->lost_bytes > 0 && c->phase <= TCP_PHASE_CWR) {
 		enter_recovery(e, conn, &sample);

@@ -10,7 +10,7 @@ struct tcp_segment;
 
 /* After the scoreboard has taken an ACK. */
 void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                         struct tcp_ack_sample *sample);
+			 struct tcp_ack_sample *sample);
 /* The reordering timer has marked segments as lost. */
 void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn);
 /* The retransmission timer has expired (RFC 6298 section 5.4 to 5.6, RFC 5681 equation 4). */

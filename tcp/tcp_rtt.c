@@ -5,8 +5,8 @@
 #include "tcp/tcp_wheel.h"
 
 #define CLOCK_GRANULARITY_NS (UINT64_C(1) << TCP_WHEEL_SHIFT)
-#define NS_PER_S UINT64_C(1000000000)
-#define MIN_RTT_WINDOW_S 300
+#define NS_PER_S             UINT64_C(1000000000)
+#define MIN_RTT_WINDOW_S     300
 
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
 {

@@ -63,8 +63,9 @@ static uint32_t mark_sacked(struct walk *w, uint32_t index)
 	tcp_sent_time_unlink(e, w->conn, index);
 	r->flags = (uint8_t)((r->flags & ~SENT_LOST) | SENT_SACKED);
 	c->sacked_bytes += len;
-	c->sacked_segments = (uint8_t)(c->sacked_segments + r->segments < UINT8_MAX ?
-					       c->sacked_segments + r->segments : UINT8_MAX);
+	c->sacked_segments =
+	    (uint8_t)(c->sacked_segments + r->segments < UINT8_MAX ? c->sacked_segments + r->segments
+								   : UINT8_MAX);
 	w->sample->sacked_bytes += len;
 	w->sample->delivered_bytes += len;
 	index = join_with_prev(e, w->conn, index);
@@ -116,7 +117,7 @@ static bool is_dsack(const struct tcp_conn *c, const struct tcp_segment *s)
 }
 
 static void note_dsack(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_segment *s,
-                       struct tcp_ack_sample *sample)
+		       struct tcp_ack_sample *sample)
 {
 	uint32_t len = s->sacks[0].end - s->sacks[0].start;
 
@@ -125,10 +126,11 @@ static void note_dsack(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 	c->undo_bytes -= len < c->undo_bytes ? len : c->undo_bytes;
 }
 
-void tcp_sent_sack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, struct tcp_ack_sample *sample)
+void tcp_sent_sack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
+		   struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	struct walk w = { .e = e, .conn = conn, .s = s, .sample = sample };
+	struct walk w = {.e = e, .conn = conn, .s = s, .sample = sample};
 	unsigned first = 0;
 
 	if (is_dsack(c, s)) {

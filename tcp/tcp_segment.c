@@ -124,7 +124,7 @@ void tcp_segment_tuple(struct tcp_tuple *tuple, const struct tcp_packet *packet)
 
 bool tcp_address_is_host(const uint8_t address[16])
 {
-	static const uint8_t unspecified[16], mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t unspecified[16], mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 	if (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0)
 		return address[12] != 0 && address[12] < 224; /* class D and above hold no hosts */

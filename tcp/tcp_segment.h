@@ -5,20 +5,20 @@
 
 #include "tcp/tcp_conn.h"
 
-#define TCP_HEADER_BYTES 20
+#define TCP_HEADER_BYTES     20
 #define TCP_OPTIONS_BYTES_TS 12 /* timestamps with their two NOPs */
 
 struct tcp_segment {
 	struct tcp_tuple tuple;
 	const uint8_t *payload; /* into the packet; valid during the call */
 	uint32_t payload_len;
-	uint32_t seq, ack;      /* wire values */
-	uint32_t window;        /* as on the wire, not scaled */
+	uint32_t seq, ack; /* wire values */
+	uint32_t window;   /* as on the wire, not scaled */
 	uint8_t flags;
 	uint8_t ecn;
-	uint8_t wscale;         /* TCP_NO_WSCALE: no such option */
+	uint8_t wscale; /* TCP_NO_WSCALE: no such option */
 	uint8_t sack_count;
-	uint16_t mss;           /* 0: no such option */
+	uint16_t mss; /* 0: no such option */
 	bool has_ts, sack_ok;
 	uint32_t ts_val, ts_ecr;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* wire values */
@@ -32,8 +32,8 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet);
 /* Just the tuple; the packet must have 4 bytes at least. */
 void tcp_segment_tuple(struct tcp_tuple *tuple, const struct tcp_packet *packet);
 
-/* Could this be the address of one host (RFC 9293 section 3.9.2.3)? Not multicast, broadcast or unspecified; a
- * subnet's own broadcast address only the layer below can know. */
+/* Could this be the address of one host (RFC 9293 section 3.9.2.3)? Not multicast, broadcast or unspecified;
+ * a subnet's own broadcast address only the layer below can know. */
 bool tcp_address_is_host(const uint8_t address[16]);
 
 /* What a SYN or SYN-ACK offers, in the order that Linux uses. */

@@ -8,7 +8,7 @@
 
 /* One connection may hold so large a part of the pool. */
 #define SENT_SHARE_SHIFT 2
-#define SENT_SHARE_MIN 64
+#define SENT_SHARE_MIN   64
 
 void tcp_sent_init(struct tcp_engine *e)
 {
@@ -112,12 +112,12 @@ void tcp_sent_append(struct tcp_engine *e, uint32_t conn, uint32_t len, uint32_t
 	}
 	r = &e->sent[index];
 	*r = (struct tcp_sent){
-		.start = c->snd_nxt,
-		.end = c->snd_nxt + len,
-		.sent_ns = e->now_ns,
-		.delivered_bytes = (uint64_t)c->snd_una + c->sacked_bytes,
-		.delivered_ns = c->delivered_ns,
-		.segments = (uint16_t)segments,
+	    .start = c->snd_nxt,
+	    .end = c->snd_nxt + len,
+	    .sent_ns = e->now_ns,
+	    .delivered_bytes = (uint64_t)c->snd_una + c->sacked_bytes,
+	    .delivered_ns = c->delivered_ns,
+	    .segments = (uint16_t)segments,
 	};
 	c->snd_nxt += len;
 	link_after(e, conn, index, tail);
@@ -151,7 +151,7 @@ bool tcp_sent_split(struct tcp_engine *e, uint32_t conn, uint32_t index, int64_t
 
 /* What a record that is now delivered says about time: RTT, RACK, delivery rate. */
 void tcp_sent_note_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp_sent *r, int64_t end,
-                             const struct tcp_segment *s, struct tcp_ack_sample *sample)
+			     const struct tcp_segment *s, struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
@@ -173,7 +173,7 @@ void tcp_sent_note_delivered(struct tcp_engine *e, uint32_t conn, const struct t
 }
 
 void tcp_sent_ack(struct tcp_engine *e, uint32_t conn, int64_t ack_pos, const struct tcp_segment *s,
-                  struct tcp_ack_sample *sample)
+		  struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_links *l = &e->links[conn];
@@ -204,8 +204,9 @@ void tcp_sent_ack(struct tcp_engine *e, uint32_t conn, int64_t ack_pos, const st
 		}
 		if (r->flags & SENT_SACKED) {
 			c->sacked_bytes -= len;
-			c->sacked_segments = (uint8_t)(c->sacked_segments > r->segments ?
-							       c->sacked_segments - r->segments : 0);
+			c->sacked_segments =
+			    (uint8_t)(c->sacked_segments > r->segments ? c->sacked_segments - r->segments
+								       : 0);
 		}
 		tcp_sent_remove(e, conn, index);
 	}

@@ -25,7 +25,7 @@ enum tcp_sent_flag {
 
 struct tcp_sent {
 	int64_t start, end;
-	uint64_t sent_ns; /* last time */
+	uint64_t sent_ns;                       /* last time */
 	uint64_t delivered_bytes, delivered_ns; /* the connection's when it was sent: delivery rate */
 	uint32_t next, prev;
 	uint32_t time_next, time_prev;
@@ -43,14 +43,14 @@ struct tcp_ack_sample {
 	uint32_t sacked_bytes;    /* newly SACKed */
 	uint32_t lost_bytes;      /* newly marked lost */
 	uint32_t prior_flight;
-	uint64_t rtt_first_ns;    /* of the oldest never repeated record acknowledged; 0: none */
-	uint64_t rtt_last_ns;     /* of the newest */
+	uint64_t rtt_first_ns;            /* of the oldest never repeated record acknowledged; 0: none */
+	uint64_t rtt_last_ns;             /* of the newest */
 	uint64_t rate_delivered, rate_ns; /* delivery rate: what the newest record carried; 0: none */
 	int64_t prior_una;
 	bool is_dsack;
-	bool is_dup;              /* a duplicate ACK in the sense of RFC 5681 */
+	bool is_dup; /* a duplicate ACK in the sense of RFC 5681 */
 	bool is_ece;
-	bool has_retrans;         /* cumulatively acknowledges data that was sent more than once */
+	bool has_retrans; /* cumulatively acknowledges data that was sent more than once */
 };
 
 /* Puts all records of the pool on the free list. */
@@ -61,10 +61,10 @@ bool tcp_sent_has_room(const struct tcp_engine *e, uint32_t conn);
 void tcp_sent_append(struct tcp_engine *e, uint32_t conn, uint32_t len, uint32_t segments);
 /* Cumulative acknowledgement: removes what lies before ack_pos. Does not move snd_una. */
 void tcp_sent_ack(struct tcp_engine *e, uint32_t conn, int64_t ack_pos, const struct tcp_segment *s,
-                  struct tcp_ack_sample *sample);
+		  struct tcp_ack_sample *sample);
 /* Selective acknowledgement (RFC 2018, 2883): the blocks of a segment. Expects snd_una already moved. */
 void tcp_sent_sack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
-                   struct tcp_ack_sample *sample);
+		   struct tcp_ack_sample *sample);
 /* Moves a record from flight to lost. */
 void tcp_sent_mark_lost(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* Splits so that record `index` ends at `at`, which lies inside. False without a free record. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The flight and lost lists. flight_bytes and lost_bytes change here and nowhere else but at a partial ACK. */
+/* The flight and lost lists. flight_bytes and lost_bytes change here and nowhere else but at a partial ACK.
+ */
 #include "tcp/tcp_sent_list.h"
 
 #include "tcp/tcp_engine.h"
@@ -14,8 +15,8 @@ struct ends {
 static struct ends list_of(struct tcp_links *l, const struct tcp_sent *r)
 {
 	if (r->flags & SENT_LOST)
-		return (struct ends){ &l->lost_head, &l->lost_tail };
-	return (struct ends){ &l->flight_head, &l->flight_tail };
+		return (struct ends){&l->lost_head, &l->lost_tail};
+	return (struct ends){&l->flight_head, &l->flight_tail};
 }
 
 static void insert_after(struct tcp_engine *e, struct ends list, uint32_t index, uint32_t prev)

@@ -17,6 +17,6 @@ void tcp_sent_time_link_after(struct tcp_engine *e, uint32_t conn, uint32_t inde
 void tcp_sent_remove(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* RTT, RACK and rate from a record whose bytes up to `end` are now known to have arrived. */
 void tcp_sent_note_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp_sent *r, int64_t end,
-                             const struct tcp_segment *s, struct tcp_ack_sample *sample);
+			     const struct tcp_segment *s, struct tcp_ack_sample *sample);
 
 #endif

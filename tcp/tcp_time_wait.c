@@ -9,7 +9,7 @@
 #include "tcp/tcp_hash.h"
 
 #define NS_PER_MS 1000000u
-#define IN_USE 1 /* tuple.reserved */
+#define IN_USE    1 /* tuple.reserved */
 
 static uint32_t now_ms(const struct tcp_engine *e)
 {
@@ -119,17 +119,18 @@ static void answer(struct tcp_engine *e, const struct tcp_time_wait *w)
 {
 	struct tcp_tuple tuple = w->tuple;
 	struct tcp_emit train = {
-		.tuple = &tuple,
-		.conn = TCP_NONE,
-		.seq = w->snd_nxt,
-		.ack = w->rcv_nxt,
-		.window = w->window,
-		.flags = TCP_ACK,
+	    .tuple = &tuple,
+	    .conn = TCP_NONE,
+	    .seq = w->snd_nxt,
+	    .ack = w->rcv_nxt,
+	    .window = w->window,
+	    .flags = TCP_ACK,
 	};
 
 	tuple.reserved = 0;
 	if (w->has_ts)
-		train.options_len = tcp_options_write_ts(train.options, tcp_ts_clock(e) + w->ts_offset, w->ts_recent);
+		train.options_len =
+		    tcp_options_write_ts(train.options, tcp_ts_clock(e) + w->ts_offset, w->ts_recent);
 	tcp_emit_stateless(e, &train);
 }
 
@@ -162,9 +163,10 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 		answer(e, w);
 		return false;
 	}
-	/* What is not acceptable is answered by where we are. An acceptable ACK is not: the other side may be in
-	 * TIME_WAIT, too, and would answer back. */
-	if (s->payload_len > 0 || ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e)))
+	/* What is not acceptable is answered by where we are. An acceptable ACK is not: the other side may be
+	 * in TIME_WAIT, too, and would answer back. */
+	if (s->payload_len > 0 ||
+	    ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e)))
 		answer(e, w);
 	return false;
 }

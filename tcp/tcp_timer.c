@@ -9,7 +9,7 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_time_wait.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS         UINT64_C(1000000)
 #define BLACKHOLE_BACKOFF 2 /* timeouts in a row after which full segments are suspected (RFC 4821) */
 
 static bool has_unsent(const struct tcp_conn *c)
@@ -283,5 +283,5 @@ uint32_t tcp_timer_run(struct tcp_engine *e, tcp_time now, uint32_t budget)
 
 tcp_time tcp_timer_next(const struct tcp_engine *e)
 {
-	return (tcp_time){ earlier(tcp_wheel_next_ns(e), tcp_time_wait_next_ns(e)) };
+	return (tcp_time){earlier(tcp_wheel_next_ns(e), tcp_time_wait_next_ns(e))};
 }

@@ -15,10 +15,10 @@ bool tcp_tuple_is_free(struct tcp_engine *e, const struct tcp_tuple *tuple)
 }
 
 int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple,
-                    const struct tcp_params *params)
+		    const struct tcp_params *params)
 {
 	struct tcp_tuple key = *tuple;
-	struct tcp_path path = { 0 };
+	struct tcp_path path = {0};
 	struct tcp_conn *c;
 	uint32_t conn;
 

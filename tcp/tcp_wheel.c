@@ -109,8 +109,8 @@ uint32_t tcp_wheel_pop(struct tcp_engine *e)
 			unlink_entry(e, conn);
 			return conn;
 		}
-		/* The clock has reached a slot of a higher level: its entries now differ from the clock only in
-		 * lower digits and move there. */
+		/* The clock has reached a slot of a higher level: its entries now differ from the clock only
+		 * in lower digits and move there. */
 		while (conn != TCP_NONE) {
 			uint32_t next = e->links[conn].wheel_next;
 

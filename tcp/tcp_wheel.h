@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hierarchical timer wheel: one entry per connection, 16.384 us per tick, nine levels of 64 slots, which
- * cover the whole range of a 64-bit nanosecond clock. An entry on level L agrees with the wheel's clock in all
- * digits (base 64) above L and is ahead in digit L; so the lowest level that has an entry holds the earliest.
+ * cover the whole range of a 64-bit nanosecond clock. An entry on level L agrees with the wheel's clock in
+ * all digits (base 64) above L and is ahead in digit L; so the lowest level that has an entry holds the
+ * earliest.
  */
 #ifndef TCP_TCP_WHEEL_H
 #define TCP_TCP_WHEEL_H
@@ -11,10 +12,10 @@
 
 struct tcp_engine;
 
-#define TCP_WHEEL_SHIFT 14 /* 2^14 ns per tick */
+#define TCP_WHEEL_SHIFT  14 /* 2^14 ns per tick */
 #define TCP_WHEEL_LEVELS 9
-#define TCP_WHEEL_SLOTS 64
-#define TCP_WHEEL_NONE UINT16_MAX
+#define TCP_WHEEL_SLOTS  64
+#define TCP_WHEEL_NONE   UINT16_MAX
 
 struct tcp_wheel {
 	uint64_t tick; /* all entries are later than this */

@@ -12,7 +12,7 @@
 
 #include "tests/unit/tcp/rig.h"
 
-#define WORDS_MAX 40
+#define WORDS_MAX     40
 #define TIME_SLACK_NS (2u << TCP_WHEEL_SHIFT) /* a timer fires up to a tick late */
 
 struct script {
@@ -121,7 +121,7 @@ static struct tcp_conn *conn(struct script *s)
 
 static tcp_time now(const struct script *s)
 {
-	return (tcp_time){ s->rig->now_ns };
+	return (tcp_time){s->rig->now_ns};
 }
 
 /* "A-B" */
@@ -131,7 +131,7 @@ static struct tcp_range to_range(struct script *s, const char *w)
 
 	if (!w || sscanf(w, "%lu-%lu", &a, &b) != 2)
 		fail(s, "%s is not a range", w ? w : "nothing");
-	return (struct tcp_range){ (uint32_t)a, (uint32_t)b };
+	return (struct tcp_range){(uint32_t)a, (uint32_t)b};
 }
 
 /* ---- segments from the peer */
@@ -153,7 +153,7 @@ static void do_in(struct script *s)
 {
 	static uint8_t options[40];
 	const struct tcp_conn *c;
-	struct rig_segment seg = { .window = 65535, .wscale = TCP_NO_WSCALE };
+	struct rig_segment seg = {.window = 65535, .wscale = TCP_NO_WSCALE};
 	const char *w;
 
 	start(s);
@@ -234,7 +234,8 @@ static void match_field(struct script *s, const struct rig_segment *seg, const c
 	} else if (strcmp(w, "nots") == 0) {
 		compare(s, "timestamps", seg->has_ts, 0);
 	} else if (strcmp(w, "tsecr") == 0) { /* relative to the peer's clock now, in ms */
-		compare(s, "tsecr", seg->ts_ecr, (uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)next_number(s));
+		compare(s, "tsecr", seg->ts_ecr,
+			(uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)next_number(s));
 	} else if (strcmp(w, "ect") == 0) {
 		compare(s, "ecn bits", seg->ecn, 2);
 	} else if (strcmp(w, "noect") == 0) {
@@ -247,8 +248,8 @@ static void match_field(struct script *s, const struct rig_segment *seg, const c
 		if (*sacks >= seg->sack_count)
 			fail(s, "has only %u sack blocks", seg->sack_count);
 		else if (seg->sacks[*sacks].start != want.start || seg->sacks[*sacks].end != want.end)
-			fail(s, "sack is %u-%u, not %u-%u", seg->sacks[*sacks].start, seg->sacks[*sacks].end, want.start,
-			     want.end);
+			fail(s, "sack is %u-%u, not %u-%u", seg->sacks[*sacks].start, seg->sacks[*sacks].end,
+			     want.start, want.end);
 		(*sacks)++;
 	} else {
 		fail(s, "out: what is %s?", w);
@@ -267,8 +268,8 @@ static void do_out(struct script *s)
 		due = base + to_time(s, w + 1);
 		if (s->rig->out_seen < s->rig->out_count) {
 			fail(s, "a segment went out before: %s seq %u len %u",
-			     flag_names(s->rig->out[s->rig->out_seen].flags), s->rig->out[s->rig->out_seen].seq,
-			     s->rig->out[s->rig->out_seen].len);
+			     flag_names(s->rig->out[s->rig->out_seen].flags),
+			     s->rig->out[s->rig->out_seen].seq, s->rig->out[s->rig->out_seen].len);
 			return;
 		}
 		if (due + TIME_SLACK_NS > s->rig->now_ns)
@@ -285,8 +286,8 @@ static void do_out(struct script *s)
 	if (due != 0 && (seg->at_ns < due || seg->at_ns > due + TIME_SLACK_NS))
 		fail(s, "went out after %.6f ms", (double)(seg->at_ns - base) / 1e6);
 	if (seg->flags != to_flags(w))
-		fail(s, "flags are %s, not %s (seq %u ack %u len %u)", flag_names(seg->flags), w, seg->seq, seg->ack,
-		     seg->len);
+		fail(s, "flags are %s, not %s (seq %u ack %u len %u)", flag_names(seg->flags), w, seg->seq,
+		     seg->ack, seg->len);
 	while ((w = next_word(s)) != NULL && !s->has_failed)
 		match_field(s, seg, w, &sacks);
 	if (sacks > 0 && sacks != seg->sack_count)
@@ -298,8 +299,8 @@ static void do_none(struct script *s)
 	const struct rig_segment *seg = rig_next_out(s->rig);
 
 	if (seg)
-		fail(s, "a segment went out: %s seq %u ack %u len %u", flag_names(seg->flags), seg->seq, seg->ack,
-		     seg->len);
+		fail(s, "a segment went out: %s seq %u ack %u len %u", flag_names(seg->flags), seg->seq,
+		     seg->ack, seg->len);
 }
 
 static void do_drain(struct script *s)
@@ -316,8 +317,8 @@ static void do_wait(struct script *s)
 
 /* ---- the user */
 
-static const uint8_t local_address[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 };
-static const uint8_t remote_address[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 2 };
+static const uint8_t local_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
+static const uint8_t remote_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
 
 static void do_listen(struct script *s)
 {
@@ -332,7 +333,7 @@ static void do_listen(struct script *s)
 
 static void do_connect(struct script *s)
 {
-	struct tcp_tuple tuple = { .local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port };
+	struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port};
 	int64_t result;
 
 	start(s);
@@ -421,7 +422,7 @@ static void do_icmp(struct script *s)
 	const char *kind = next_word(s);
 	uint32_t seq = (uint32_t)next_number(s);
 	uint16_t mtu = 0;
-	struct tcp_tuple tuple = { .local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port };
+	struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port};
 	enum tcp_icmp icmp = TCP_ICMP_SOFT;
 
 	if (kind && strcmp(kind, "hard") == 0)
@@ -441,8 +442,9 @@ static void do_icmp(struct script *s)
 static void do_event(struct script *s)
 {
 	static const char *const names[] = {
-		[RIG_OPEN] = "open", [RIG_ESTABLISHED] = "established", [RIG_READABLE] = "readable",
-		[RIG_ACKED] = "acked", [RIG_EOF] = "eof", [RIG_DEAD] = "dead",
+	    [RIG_OPEN] = "open",         [RIG_ESTABLISHED] = "established",
+	    [RIG_READABLE] = "readable", [RIG_ACKED] = "acked",
+	    [RIG_EOF] = "eof",           [RIG_DEAD] = "dead",
 	};
 	const struct rig_event *ev = rig_next_event(s->rig);
 	const char *w = next_word(s);
@@ -597,14 +599,29 @@ static const struct {
 	void (*run)(struct script *s);
 	bool is_question; /* times go on counting from what was before */
 } commands[] = {
-	{ "set", do_set, false },         { "in", do_in, false },           { "out", do_out, true },
-	{ "none", do_none, true },      { "drain", do_drain, false },     { "wait", do_wait, false },
-	{ "listen", do_listen, false },   { "connect", do_connect, false }, { "established", do_established, false },
-	{ "send", do_send, false },       { "shutdown", do_shutdown, false }, { "close", do_close, false },
-	{ "abort", do_abort, false },     { "accept", do_accept, false },   { "rx_limit", do_rx_limit, false },
-	{ "unlisten", do_unlisten, false }, { "icmp", do_icmp, false },     { "event", do_event, true },
-	{ "noevent", do_noevent, true },{ "state", do_state, true },     { "stat", do_stat, true },
-	{ "info", do_info, true },      { "stored", do_stored, true },
+    {"set", do_set, false},
+    {"in", do_in, false},
+    {"out", do_out, true},
+    {"none", do_none, true},
+    {"drain", do_drain, false},
+    {"wait", do_wait, false},
+    {"listen", do_listen, false},
+    {"connect", do_connect, false},
+    {"established", do_established, false},
+    {"send", do_send, false},
+    {"shutdown", do_shutdown, false},
+    {"close", do_close, false},
+    {"abort", do_abort, false},
+    {"accept", do_accept, false},
+    {"rx_limit", do_rx_limit, false},
+    {"unlisten", do_unlisten, false},
+    {"icmp", do_icmp, false},
+    {"event", do_event, true},
+    {"noevent", do_noevent, true},
+    {"state", do_state, true},
+    {"stat", do_stat, true},
+    {"info", do_info, true},
+    {"stored", do_stored, true},
 };
 
 static void run_line(struct script *s, char *line)
@@ -614,7 +631,8 @@ static void run_line(struct script *s, char *line)
 	line[strcspn(line, "#\n")] = 0;
 	s->count = 0;
 	s->at = 0;
-	for (char *w = strtok_r(line, " \t", &save); w && s->count < WORDS_MAX; w = strtok_r(NULL, " \t", &save))
+	for (char *w = strtok_r(line, " \t", &save); w && s->count < WORDS_MAX;
+	     w = strtok_r(NULL, " \t", &save))
 		s->words[s->count++] = w;
 	if (s->count == 0)
 		return;
@@ -634,7 +652,7 @@ static void run_line(struct script *s, char *line)
 
 static bool run_script(const char *path)
 {
-	struct script s = { .path = path, .rig = rig_new() };
+	struct script s = {.path = path, .rig = rig_new()};
 	FILE *f = fopen(path, "r");
 	char line[512];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Packets, user calls and time, in any order. Numbers in packets are offsets from where the connection stands, so
- * that the fuzzer reaches beyond the first checks; the invariants are those of the simulator.
+ * Packets, user calls and time, in any order. Numbers in packets are offsets from where the connection
+ * stands, so that the fuzzer reaches beyond the first checks; the invariants are those of the simulator.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "tcp/tcp_engine.h"
 
-#define CONNS 4
+#define CONNS        4
 #define STREAM_BYTES (1u << 18)
 #define ENSURE(cond)                                                                                         \
 	do {                                                                                                 \
@@ -22,7 +22,7 @@ struct fuzz {
 	struct tcp_engine *engine;
 	struct tcp_stats stats;
 	uint64_t now_ns;
-	uint32_t seen; /* the connection that packets are for */
+	uint32_t seen;     /* the connection that packets are for */
 	uint32_t last_seq; /* of ours */
 	uint8_t refuse;
 	uint64_t limit[CONNS], readable[CONNS], acked[CONNS], queued[CONNS];
@@ -30,8 +30,8 @@ struct fuzz {
 	uint8_t stored[CONNS][STREAM_BYTES / 8];
 };
 
-static uint8_t addresses[2][16] = { { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 },
-				    { [10] = 0xff, [11] = 0xff, 10, 0, 0, 2 } };
+static uint8_t addresses[2][16] = {{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1},
+				   {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}};
 
 static uint32_t take(struct fuzz *f, unsigned bytes)
 {
@@ -73,8 +73,9 @@ static bool on_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple,
 {
 	(void)ctx;
 	(void)listener;
-	*path = (struct tcp_path){ .mtu = (uint16_t)(tuple->remote_port % 2 ? 1500 : 600), .rcv_window = 8000,
-				   .rcv_window_max = STREAM_BYTES };
+	*path = (struct tcp_path){.mtu = (uint16_t)(tuple->remote_port % 2 ? 1500 : 600),
+				  .rcv_window = 8000,
+				  .rcv_window_max = STREAM_BYTES};
 	return true;
 }
 
@@ -151,20 +152,20 @@ static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 }
 
 static const struct tcp_ops ops = {
-	.emit = on_emit,
-	.path = on_path,
-	.on_open = on_open,
-	.on_established = on_established,
-	.rx_store = on_store,
-	.on_readable = on_readable,
-	.on_acked = on_acked,
-	.on_eof = on_eof,
-	.on_dead = on_dead,
+    .emit = on_emit,
+    .path = on_path,
+    .on_open = on_open,
+    .on_established = on_established,
+    .rx_store = on_store,
+    .on_readable = on_readable,
+    .on_acked = on_acked,
+    .on_eof = on_eof,
+    .on_dead = on_dead,
 };
 
 static tcp_time now(const struct fuzz *f)
 {
-	return (tcp_time){ f->now_ns };
+	return (tcp_time){f->now_ns};
 }
 
 static void put32(uint8_t *p, uint32_t v)
@@ -204,7 +205,7 @@ static uint32_t make_options(struct fuzz *f, const struct tcp_conn *c, uint8_t *
 
 static void packet_in(struct fuzz *f)
 {
-	uint8_t frame[20 + 40 + 2048] = { 0 };
+	uint8_t frame[20 + 40 + 2048] = {0};
 	const struct tcp_conn *c = f->is_alive[f->seen] ? &f->engine->conns[f->seen] : NULL;
 	uint8_t flags = (uint8_t)take(f, 1), how = (uint8_t)take(f, 1);
 	uint16_t remote = c ? c->tuple.remote_port : (uint16_t)(40000 + (how >> 6));
@@ -212,7 +213,7 @@ static void packet_in(struct fuzz *f)
 	uint32_t seq = c ? tcp_seq_wire(c->irs, c->rcv_nxt) : 0x10000000;
 	uint32_t ack = c ? tcp_seq_wire(c->iss, c->snd_nxt) : f->last_seq + 1;
 	uint32_t len, options_len;
-	struct tcp_packet packet = { .local = addresses[0], .remote = addresses[1], .data = frame };
+	struct tcp_packet packet = {.local = addresses[0], .remote = addresses[1], .data = frame};
 
 	seq += how & 1 ? (uint32_t)(int16_t)take(f, 2) : how & 2 ? take(f, 4) : 0;
 	ack -= how & 4 ? take(f, 2) : how & 8 ? take(f, 4) : 0;
@@ -240,8 +241,8 @@ static void packet_in(struct fuzz *f)
 
 static void open_one(struct fuzz *f)
 {
-	struct tcp_tuple t = { .local_port = (uint16_t)(50000 + take(f, 1) % 4), .remote_port = 80 };
-	struct tcp_params params = { .cc = (uint8_t)(take(f, 1) % TCP_CC_COUNT), .flags = take(f, 1) & 7 };
+	struct tcp_tuple t = {.local_port = (uint16_t)(50000 + take(f, 1) % 4), .remote_port = 80};
+	struct tcp_params params = {.cc = (uint8_t)(take(f, 1) % TCP_CC_COUNT), .flags = take(f, 1) & 7};
 	int64_t conn;
 
 	memcpy(t.local, addresses[0], 16);
@@ -282,8 +283,9 @@ static void call(struct fuzz *f, uint32_t conn)
 		}
 		break;
 	case 6: {
-		struct tcp_params params = { .cc = (uint8_t)take(f, 1), .flags = take(f, 1),
-					     .user_timeout_ns = take(f, 4) * UINT64_C(1000) };
+		struct tcp_params params = {.cc = (uint8_t)take(f, 1),
+					    .flags = take(f, 1),
+					    .user_timeout_ns = take(f, 4) * UINT64_C(1000)};
 
 		tcp_set_params(f->engine, now(f), conn, &params);
 		break;
@@ -367,9 +369,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fuzz *f;
 	static void *surviving, *volatile_mem;
-	struct tcp_limits limits = { .conns = CONNS, .listeners = 2, .syn_backlog = 2, .time_waits = 2,
-				     .sent_records = 8, .ooo_records = 4 };
-	struct tcp_params params = { 0 };
+	struct tcp_limits limits = {.conns = CONNS,
+				    .listeners = 2,
+				    .syn_backlog = 2,
+				    .time_waits = 2,
+				    .sent_records = 8,
+				    .ooo_records = 4};
+	struct tcp_params params = {0};
 	struct tcp_config config;
 	struct tcp_keys keys;
 	uint8_t how;
@@ -392,7 +398,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.window_scaling = how & 4;
 	config.ecn = how & 8;
 	params.cc = (uint8_t)((how >> 4) % TCP_CC_COUNT);
-	f->engine = tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, f, &f->stats, now(f));
+	f->engine =
+	    tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, f, &f->stats, now(f));
 	tcp_listen(f->engine, addresses[0], 80, 0, &params);
 	while (f->p < f->end)
 		step(f);

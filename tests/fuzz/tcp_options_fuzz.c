@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t address[16];
-	struct tcp_packet packet = { .local = address, .remote = address, .data = data, .len = (uint32_t)size };
+	struct tcp_packet packet = {.local = address, .remote = address, .data = data, .len = (uint32_t)size};
 	struct tcp_segment s;
 
 	if (!tcp_segment_parse(&s, &packet))

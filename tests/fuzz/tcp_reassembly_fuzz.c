@@ -70,14 +70,14 @@ static void check(struct tcp_engine *e, const struct fuzz *f)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct tcp_ops ops = { .rx_store = on_store, .on_readable = on_readable, .emit = on_emit };
+	static const struct tcp_ops ops = {.rx_store = on_store, .on_readable = on_readable, .emit = on_emit};
 	static const uint8_t payload[65536];
 	static void *surviving, *volatile_mem;
-	struct tcp_limits limits = { .conns = 1, .listeners = 1, .ooo_records = 3 };
-	struct tcp_stats stats = { 0 };
+	struct tcp_limits limits = {.conns = 1, .listeners = 1, .ooo_records = 3};
+	struct tcp_stats stats = {0};
 	struct tcp_config config;
-	struct tcp_keys keys = { 0 };
-	struct fuzz f = { 0 };
+	struct tcp_keys keys = {0};
+	struct fuzz f = {0};
 	struct tcp_engine *e;
 	struct tcp_conn *c;
 
@@ -87,7 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memset(surviving, 0, tcp_surviving_size(&limits));
 	tcp_config_default(&config);
-	e = tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, &f, &stats, (tcp_time){ 1 });
+	e = tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, &f, &stats,
+			    (tcp_time){1});
 	c = &e->conns[0];
 	c->state = TCP_ESTABLISHED;
 	c->options = TCP_INFO_SACK;
@@ -96,8 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		f.refuse = data[0] & 3;
 	for (size_t i = 1; i + 4 <= size; i += 4) {
-		struct tcp_segment s = { .payload = payload, .pos = 1 + (data[i] << 8 | data[i + 1]) % WINDOW,
-					 .payload_len = (uint32_t)(data[i + 2] << 8 | data[i + 3]) % (2 * WINDOW) };
+		struct tcp_segment s = {.payload = payload,
+					.pos = 1 + (data[i] << 8 | data[i + 1]) % WINDOW,
+					.payload_len =
+					    (uint32_t)(data[i + 2] << 8 | data[i + 3]) % (2 * WINDOW)};
 
 		s.end = s.pos + s.payload_len;
 		tcp_data_input(e, 0, &s);

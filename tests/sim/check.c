@@ -29,7 +29,8 @@ static void check_scoreboard(struct sim *s, struct tcp_engine *e, uint32_t conn)
 	}
 	if (c->state >= TCP_ESTABLISHED && at != c->snd_nxt)
 		sim_fail(s, "conn %u: scoreboard ends at %ld, not at %ld", conn, at, c->snd_nxt);
-	if (flight != c->flight_bytes || sacked != c->sacked_bytes || lost != c->lost_bytes || count != l->sent_count)
+	if (flight != c->flight_bytes || sacked != c->sacked_bytes || lost != c->lost_bytes ||
+	    count != l->sent_count)
 		sim_fail(s, "conn %u: flight %u/%u sacked %u/%u lost %u/%u records %u/%u", conn, flight,
 			 c->flight_bytes, sacked, c->sacked_bytes, lost, c->lost_bytes, count, l->sent_count);
 }
@@ -73,14 +74,15 @@ static void check_leaks(struct sim *s, struct sim_host *h)
 	for (uint32_t i = e->ooo_free; i != TCP_NONE; i = e->ooo[i].next)
 		free_ooo++;
 	if (e->conn_free_count != h->limits.conns)
-		sim_fail(s, "host %u: %u connections left over", h->index, h->limits.conns - e->conn_free_count);
+		sim_fail(s, "host %u: %u connections left over", h->index,
+			 h->limits.conns - e->conn_free_count);
 	if (free_sent != h->limits.sent_records + h->limits.conns || e->sent_extra != 0)
 		sim_fail(s, "host %u: sent records leaked", h->index);
 	if (free_ooo != h->limits.ooo_records)
 		sim_fail(s, "host %u: range records leaked", h->index);
 	if (e->half_open != 0 || e->listeners[0].waiting != 0 || e->listeners[0].half_open != 0)
-		sim_fail(s, "host %u: backlog counts %u %u %u", h->index, e->half_open, e->listeners[0].waiting,
-			 e->listeners[0].half_open);
+		sim_fail(s, "host %u: backlog counts %u %u %u", h->index, e->half_open,
+			 e->listeners[0].waiting, e->listeners[0].half_open);
 }
 
 static const struct sim_app *find_app(const struct sim_host *h, uint16_t port)
@@ -96,9 +98,10 @@ static void check_pair(struct sim *s, const struct sim_app *a, const struct sim_
 {
 	if (a->reason != TCP_REASON_CLOSED || b->reason != TCP_REASON_CLOSED)
 		return;
-	if (a->readable != b->queued || b->readable != a->queued || a->acked != a->queued || b->acked != b->queued)
-		sim_fail(s, "port %u: sent %u got %lu, sent %u got %lu", a->port, a->queued, b->readable, b->queued,
-			 a->readable);
+	if (a->readable != b->queued || b->readable != a->queued || a->acked != a->queued ||
+	    b->acked != b->queued)
+		sim_fail(s, "port %u: sent %u got %lu, sent %u got %lu", a->port, a->queued, b->readable,
+			 b->queued, a->readable);
 	if (!a->has_eof || !b->has_eof)
 		sim_fail(s, "port %u: closed without an end of stream", a->port);
 }

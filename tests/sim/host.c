@@ -7,13 +7,13 @@
 #include "tests/sim/sim.h"
 
 static const uint8_t addresses[2][16] = {
-	{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1 },
-	{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2 },
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2},
 };
 
 static tcp_time now(const struct sim *s)
 {
-	return (tcp_time){ s->now_ns };
+	return (tcp_time){s->now_ns};
 }
 
 static void put16(uint8_t *p, uint16_t v)
@@ -34,7 +34,8 @@ static unsigned direction_of(const struct sim_app *a, bool is_sending)
 }
 
 /* One segment of a train, as the layer below would cut it. */
-static void send_segment(struct sim_host *h, const struct tcp_emit *t, uint32_t at, uint32_t len, bool is_last)
+static void send_segment(struct sim_host *h, const struct tcp_emit *t, uint32_t at, uint32_t len,
+			 bool is_last)
 {
 	struct sim *s = h->sim;
 	uint8_t p[1600];
@@ -213,37 +214,37 @@ static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 	h->apps[conn].is_dead = true;
 	h->apps[conn].reason = reason;
 	if (h->sim->is_tracing)
-		printf("%12.6f %c conn %u dead: %s\n", (double)h->sim->now_ns / 1e6, h->index ? 'B' : 'A', conn,
-		       tcp_reason_name(reason));
+		printf("%12.6f %c conn %u dead: %s\n", (double)h->sim->now_ns / 1e6, h->index ? 'B' : 'A',
+		       conn, tcp_reason_name(reason));
 }
 
 static const struct tcp_ops ops = {
-	.emit = on_emit,
-	.path = on_path,
-	.on_open = on_open,
-	.on_established = on_established,
-	.rx_store = on_store,
-	.on_readable = on_readable,
-	.on_acked = on_acked,
-	.on_eof = on_eof,
-	.on_dead = on_dead,
+    .emit = on_emit,
+    .path = on_path,
+    .on_open = on_open,
+    .on_established = on_established,
+    .rx_store = on_store,
+    .on_readable = on_readable,
+    .on_acked = on_acked,
+    .on_eof = on_eof,
+    .on_dead = on_dead,
 };
 
 void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *config)
 {
 	struct sim_host *h = &s->hosts[index];
 	struct tcp_keys keys;
-	struct tcp_params params = { .cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT) };
+	struct tcp_params params = {.cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT)};
 
 	h->sim = s;
 	h->index = (uint8_t)index;
 	h->limits = (struct tcp_limits){
-		.conns = SIM_CONNS * 2,
-		.listeners = 4,
-		.syn_backlog = sim_random_below(&s->random, 3) == 0 ? 1 : 64,
-		.time_waits = sim_random_below(&s->random, 4) == 0 ? 2 : 32,
-		.sent_records = sim_random_below(&s->random, 3) == 0 ? 4 : 1024,
-		.ooo_records = sim_random_below(&s->random, 3) == 0 ? 2 : 256,
+	    .conns = SIM_CONNS * 2,
+	    .listeners = 4,
+	    .syn_backlog = sim_random_below(&s->random, 3) == 0 ? 1 : 64,
+	    .time_waits = sim_random_below(&s->random, 4) == 0 ? 2 : 32,
+	    .sent_records = sim_random_below(&s->random, 3) == 0 ? 4 : 1024,
+	    .ooo_records = sim_random_below(&s->random, 3) == 0 ? 2 : 256,
 	};
 	memset(&keys, 0x5a + (int)index, sizeof(keys));
 	memcpy(keys.isn, &s->seed, 8);
@@ -252,8 +253,8 @@ void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *confi
 	if (!h->surviving || !h->volatile_mem)
 		abort();
 	memset(h->surviving, 0, tcp_surviving_size(&h->limits));
-	h->engine = tcp_engine_init(h->surviving, h->volatile_mem, &h->limits, config, &keys, &ops, h, &h->stats,
-				    now(s));
+	h->engine = tcp_engine_init(h->surviving, h->volatile_mem, &h->limits, config, &keys, &ops, h,
+				    &h->stats, now(s));
 	if (!h->engine)
 		abort();
 	if (index == 1 && tcp_listen(h->engine, addresses[1], SIM_SERVER_PORT, 0, &params) < 0)
@@ -271,9 +272,9 @@ void sim_host_fini(struct sim_host *h)
 void sim_host_connect(struct sim_host *h, uint16_t port, uint32_t to_send, uint32_t peer_total)
 {
 	struct sim *s = h->sim;
-	struct tcp_tuple tuple = { .local_port = port, .remote_port = SIM_SERVER_PORT };
-	struct tcp_params params = { .cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT),
-				     .flags = sim_random_below(&s->random, 2) ? TCP_PARAM_NAGLE : 0 };
+	struct tcp_tuple tuple = {.local_port = port, .remote_port = SIM_SERVER_PORT};
+	struct tcp_params params = {.cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT),
+				    .flags = sim_random_below(&s->random, 2) ? TCP_PARAM_NAGLE : 0};
 	struct sim_app *a;
 	int64_t conn;
 
@@ -320,7 +321,8 @@ static void app_read(struct sim_host *h, uint32_t conn)
 	if (sim_random_below(&s->random, 8) == 0)
 		return; /* a slow reader */
 	if (unread > 0)
-		a->consumed += sim_random_below(&s->random, 3) ? unread : 1 + sim_random_next(&s->random) % unread;
+		a->consumed +=
+		    sim_random_below(&s->random, 3) ? unread : 1 + sim_random_next(&s->random) % unread;
 	if (a->consumed + a->window > a->limit)
 		a->limit = a->consumed + a->window;
 	tcp_rx_limit(h->engine, now(s), conn, a->limit);

@@ -7,8 +7,8 @@
 
 #include "tests/sim/sim.h"
 
-#define STEPS_MAX 4000000
-#define SECOND_NS UINT64_C(1000000000)
+#define STEPS_MAX  4000000
+#define SECOND_NS  UINT64_C(1000000000)
 #define FIRST_PORT 40000
 
 uint64_t sim_random_next(struct sim_random *r)
@@ -32,7 +32,8 @@ bool sim_random_chance(struct sim_random *r, uint32_t per_10000)
 
 uint8_t sim_pattern(const struct sim *s, uint16_t port, unsigned direction, uint64_t off)
 {
-	uint64_t z = (s->seed + 1) * 0x9e3779b97f4a7c15u + port * 0xbf58476d1ce4e5b9u + direction * 77 + (off >> 3);
+	uint64_t z =
+	    (s->seed + 1) * 0x9e3779b97f4a7c15u + port * 0xbf58476d1ce4e5b9u + direction * 77 + (off >> 3);
 
 	z = (z ^ z >> 29) * 0x94d049bb133111ebu;
 	return (uint8_t)(z >> (8 * (off & 7)));
@@ -54,8 +55,8 @@ static void choose_weather(struct sim *s)
 {
 	struct sim_random *r = &s->random;
 	struct sim_weather *w = &s->weather;
-	static const uint32_t losses[] = { 0, 0, 10, 100, 300, 1000, 2000 };
-	static const uint64_t delays[] = { 5000, 20000, 500000, 10000000, 100000000 };
+	static const uint32_t losses[] = {0, 0, 10, 100, 300, 1000, 2000};
+	static const uint64_t delays[] = {5000, 20000, 500000, 10000000, 100000000};
 
 	w->loss = losses[sim_random_below(r, 7)];
 	w->burst = sim_random_below(r, 4) == 0 ? 50 : 0;
@@ -92,21 +93,21 @@ static void deliver(struct sim *s)
 {
 	struct sim_packet *p;
 	static const uint8_t local[2][16] = {
-		{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1 },
-		{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2 },
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1},
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2},
 	};
 
 	while ((p = sim_network_take(s)) != NULL) {
 		struct tcp_packet packet = {
-			.local = local[p->to],
-			.remote = local[!p->to],
-			.data = p->data,
-			.len = p->len,
-			.ecn = p->ecn,
+		    .local = local[p->to],
+		    .remote = local[!p->to],
+		    .data = p->data,
+		    .len = p->len,
+		    .ecn = p->ecn,
 		};
 
 		tcp_prefetch(s->hosts[p->to].engine, &packet);
-		tcp_input(s->hosts[p->to].engine, (tcp_time){ s->now_ns }, &packet);
+		tcp_input(s->hosts[p->to].engine, (tcp_time){s->now_ns}, &packet);
 		free(p);
 	}
 }
@@ -129,9 +130,9 @@ static bool step(struct sim *s)
 	for (unsigned i = 0; i < 2; i++) {
 		struct sim_host *h = &s->hosts[i];
 
-		tcp_timer_run(h->engine, (tcp_time){ s->now_ns }, 64);
+		tcp_timer_run(h->engine, (tcp_time){s->now_ns}, 64);
 		sim_host_run_apps(h);
-		tcp_output(h->engine, (tcp_time){ s->now_ns }, 1 + sim_random_below(&s->random, 64),
+		tcp_output(h->engine, (tcp_time){s->now_ns}, 1 + sim_random_below(&s->random, 64),
 			   sim_random_below(&s->random, 2));
 	}
 	return true;
@@ -176,8 +177,8 @@ static bool run(uint64_t seed, bool is_tracing, const char *pcap, struct tcp_sta
 	if (!s->has_failed)
 		sim_check_end(s);
 	if (s->has_failed)
-		printf("seed %" PRIu64 ": %s (at %.6f ms, step %" PRIu64 ")\n", seed, s->why, (double)s->now_ns / 1e6,
-		       s->steps);
+		printf("seed %" PRIu64 ": %s (at %.6f ms, step %" PRIu64 ")\n", seed, s->why,
+		       (double)s->now_ns / 1e6, s->steps);
 	for (unsigned i = 0; i < 2; i++) {
 		add_stats(total, &s->hosts[i].stats);
 		sim_host_fini(&s->hosts[i]);
@@ -231,7 +232,7 @@ static void print_stats(const struct tcp_stats *t)
 int main(int argc, char **argv)
 {
 	uint64_t first = 1, count = 1000, failed = 0, bytes = 0;
-	struct tcp_stats total = { 0 };
+	struct tcp_stats total = {0};
 	const char *pcap = NULL;
 	bool is_tracing = false, is_verbose = false, has_seed = false;
 
@@ -250,7 +251,8 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--stats") == 0) {
 			is_verbose = true;
 		} else {
-			fprintf(stderr, "usage: %s [--seed N] [--seeds N] [--trace] [--stats] [--pcapng FILE]\n",
+			fprintf(stderr,
+				"usage: %s [--seed N] [--seeds N] [--trace] [--stats] [--pcapng FILE]\n",
 				argv[0]);
 			return 2;
 		}
@@ -260,6 +262,7 @@ int main(int argc, char **argv)
 	if (is_verbose)
 		print_stats(&total);
 	failed += report(&total, count >= 1000);
-	printf("sim: %" PRIu64 " seeds, %" PRIu64 " bytes delivered, %" PRIu64 " failed\n", count, bytes, failed);
+	printf("sim: %" PRIu64 " seeds, %" PRIu64 " bytes delivered, %" PRIu64 " failed\n", count, bytes,
+	       failed);
 	return failed > 0;
 }

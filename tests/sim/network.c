@@ -48,7 +48,8 @@ static struct sim_packet *pop(struct sim *s)
 	return top;
 }
 
-static void enqueue(struct sim *s, unsigned from, const uint8_t *data, uint32_t len, uint8_t ecn, uint64_t due_ns)
+static void enqueue(struct sim *s, unsigned from, const uint8_t *data, uint32_t len, uint8_t ecn,
+		    uint64_t due_ns)
 {
 	struct sim_packet *p = malloc(sizeof(*p));
 

@@ -10,9 +10,9 @@
 
 #include "tcp/tcp.h"
 
-#define SIM_CONNS 8
-#define SIM_BYTES_MIN 49152u      /* client to server */
-#define SIM_BYTES_MAX (1u << 17)  /* per direction and connection */
+#define SIM_CONNS       8
+#define SIM_BYTES_MIN   49152u     /* client to server */
+#define SIM_BYTES_MAX   (1u << 17) /* per direction and connection */
 #define SIM_SERVER_PORT 80
 
 struct sim_random {
@@ -28,15 +28,15 @@ bool sim_random_chance(struct sim_random *r, uint32_t per_10000);
 struct sim_weather {
 	uint32_t loss, burst, reorder, duplicate, corrupt, mark; /* per 10000 */
 	uint64_t delay_ns, jitter_ns, reorder_ns;
-	uint64_t byte_ns;      /* 0: no rate limit */
-	uint32_t queue_bytes;  /* of the bottleneck */
+	uint64_t byte_ns;     /* 0: no rate limit */
+	uint32_t queue_bytes; /* of the bottleneck */
 };
 
 struct sim_packet {
 	uint64_t due_ns;
 	uint64_t order; /* keeps packets of the same time in order */
 	uint32_t len;
-	uint8_t to;     /* host */
+	uint8_t to; /* host */
 	uint8_t ecn;
 	uint8_t data[1600];
 };
@@ -46,13 +46,13 @@ struct sim_app {
 	bool is_used, is_open, is_accepted, is_client, has_eof, is_dead, is_closed, is_shut;
 	bool will_abort, never_reads_while_busy;
 	enum tcp_reason reason;
-	uint16_t port;          /* the client's: identifies the connection on both sides */
+	uint16_t port;            /* the client's: identifies the connection on both sides */
 	uint32_t to_send, queued; /* bytes of our stream */
 	uint64_t acked, readable, consumed, limit;
 	uint32_t window;
 	uint64_t wake_ns;
-	uint8_t *stored;        /* a flag for each byte that was ever stored */
-	uint32_t peer_total;    /* what the other side will send if nobody aborts */
+	uint8_t *stored;     /* a flag for each byte that was ever stored */
+	uint32_t peer_total; /* what the other side will send if nobody aborts */
 };
 
 struct sim_host {

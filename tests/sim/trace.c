@@ -10,7 +10,8 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void print_segment(const struct sim *s, unsigned from, const uint8_t *p, uint32_t len, const char *fate)
+static void print_segment(const struct sim *s, unsigned from, const uint8_t *p, uint32_t len,
+			  const char *fate)
 {
 	static const char names[] = "FSRPAUEC";
 	char flags[9];
@@ -22,8 +23,8 @@ static void print_segment(const struct sim *s, unsigned from, const uint8_t *p, 
 			flags[n++] = names[i];
 	flags[n] = 0;
 	printf("%12.6f %c:%u>%u %-4s seq %" PRIu32 " +%" PRIu32 " ack %" PRIu32 " win %u opt %" PRIu32 " %s",
-	       (double)s->now_ns / 1e6, from ? 'B' : 'A', p[0] << 8 | p[1], p[2] << 8 | p[3], flags, get32(p + 4),
-	       len - header, get32(p + 8), p[14] << 8 | p[15], header - 20, fate);
+	       (double)s->now_ns / 1e6, from ? 'B' : 'A', p[0] << 8 | p[1], p[2] << 8 | p[3], flags,
+	       get32(p + 4), len - header, get32(p + 8), p[14] << 8 | p[15], header - 20, fate);
 	for (uint32_t i = 20; i + 1 < header && p[i] != 0; i += p[i] == 1 ? 1 : p[i + 1]) {
 		if (p[i] != 5)
 			continue;
@@ -41,8 +42,8 @@ static void write32(FILE *f, uint32_t v)
 /* pcapng: section header, one interface with raw IPv4, nanosecond times. */
 void sim_trace_open(struct sim *s, const char *path)
 {
-	static const uint32_t section[] = { 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28 };
-	static const uint32_t interface[] = { 1, 32, 101, 0, 9 | 1 << 16, 9, 0, 32 };
+	static const uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28};
+	static const uint32_t interface[] = {1, 32, 101, 0, 9 | 1 << 16, 9, 0, 32};
 
 	s->pcap = fopen(path, "wb");
 	if (!s->pcap)
@@ -54,7 +55,7 @@ void sim_trace_open(struct sim *s, const char *path)
 static void write_packet(struct sim *s, unsigned from, const uint8_t *data, uint32_t len)
 {
 	uint32_t total = 20 + len, padded = (total + 3) & ~3u;
-	uint8_t ip[20] = { 0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 0, 0x40, 0, 64, 6 };
+	uint8_t ip[20] = {0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 0, 0x40, 0, 64, 6};
 	static const uint8_t zero[4];
 
 	memcpy(ip + 12, from ? "\x0a\0\0\x02\x0a\0\0\x01" : "\x0a\0\0\x01\x0a\0\0\x02", 8);

@@ -28,7 +28,7 @@ static uint16_t swapped(uint16_t v)
 
 Test(inet_checksum, rfc1071_example)
 {
-	static const uint8_t data[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
+	static const uint8_t data[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
 
 	/* RFC 1071 section 3: the sum is ddf2 */
 	cr_assert_eq(swapped(inet_checksum_fold(inet_checksum_add(0, data, 8))), (uint16_t)~0xddf2);
@@ -65,9 +65,9 @@ Test(inet_checksum, all_ones_carry)
 
 Test(inet_checksum, pseudo_header_ipv4)
 {
-	static const uint8_t a[16] = { [10] = 0xff, [11] = 0xff, 192, 168, 0, 1 };
-	static const uint8_t b[16] = { [10] = 0xff, [11] = 0xff, 192, 168, 0, 199 };
-	static const uint8_t pseudo[12] = { 192, 168, 0, 1, 192, 168, 0, 199, 0, 6, 0x12, 0x34 };
+	static const uint8_t a[16] = {[10] = 0xff, [11] = 0xff, 192, 168, 0, 1};
+	static const uint8_t b[16] = {[10] = 0xff, [11] = 0xff, 192, 168, 0, 199};
+	static const uint8_t pseudo[12] = {192, 168, 0, 1, 192, 168, 0, 199, 0, 6, 0x12, 0x34};
 
 	cr_assert_eq(swapped(inet_checksum_fold(inet_checksum_pseudo(a, b, 6, 0x1234))), plain(pseudo, 12));
 }

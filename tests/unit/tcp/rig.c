@@ -8,12 +8,12 @@
 
 #include "tcp/tcp_segment.h"
 
-static const uint8_t local_address[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 };
-static const uint8_t remote_address[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 2 };
+static const uint8_t local_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
+static const uint8_t remote_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
 
 static tcp_time now(const struct rig *r)
 {
-	return (tcp_time){ r->now_ns };
+	return (tcp_time){r->now_ns};
 }
 
 static void put16(uint8_t *p, uint32_t v)
@@ -30,9 +30,9 @@ static void put32(uint8_t *p, uint32_t v)
 
 static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 {
-	uint8_t header[60] = { [12] = (uint8_t)((20 + t->options_len) / 4 << 4), [13] = t->flags };
-	struct tcp_packet packet = { .local = local_address, .remote = remote_address, .data = header,
-				     .len = 20u + t->options_len };
+	uint8_t header[60] = {[12] = (uint8_t)((20 + t->options_len) / 4 << 4), [13] = t->flags};
+	struct tcp_packet packet = {
+	    .local = local_address, .remote = remote_address, .data = header, .len = 20u + t->options_len};
 	struct tcp_segment parsed;
 
 	memcpy(header + 20, t->options, t->options_len);
@@ -73,7 +73,7 @@ static void record(struct rig *r, const struct tcp_emit *t, uint32_t at, uint32_
 	s->window = t->window;
 	s->flags = t->flags;
 	if (!is_last)
-		s->flags &= (uint8_t)~(TCP_PSH | TCP_FIN);
+		s->flags &= (uint8_t) ~(TCP_PSH | TCP_FIN);
 	if (at > 0)
 		s->flags &= (uint8_t)~TCP_CWR;
 	s->ecn = t->ecn;
@@ -116,7 +116,7 @@ static void note(struct rig *r, enum rig_event_kind kind, uint32_t conn, uint64_
 		r->event_count = r->event_seen = 0;
 	if (r->event_count == RIG_EVENTS)
 		abort();
-	r->events[r->event_count++] = (struct rig_event){ kind, conn, value };
+	r->events[r->event_count++] = (struct rig_event){kind, conn, value};
 }
 
 static void on_open(void *ctx, uint32_t conn, uint32_t listener)
@@ -166,15 +166,15 @@ static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 }
 
 static const struct tcp_ops ops = {
-	.emit = on_emit,
-	.path = on_path,
-	.on_open = on_open,
-	.on_established = on_established,
-	.rx_store = on_store,
-	.on_readable = on_readable,
-	.on_acked = on_acked,
-	.on_eof = on_eof,
-	.on_dead = on_dead,
+    .emit = on_emit,
+    .path = on_path,
+    .on_open = on_open,
+    .on_established = on_established,
+    .rx_store = on_store,
+    .on_readable = on_readable,
+    .on_acked = on_acked,
+    .on_eof = on_eof,
+    .on_dead = on_dead,
 };
 
 struct rig *rig_new(void)
@@ -185,14 +185,14 @@ struct rig *rig_new(void)
 		abort();
 	tcp_config_default(&r->config);
 	r->limits = (struct tcp_limits){
-		.conns = 16,
-		.listeners = 4,
-		.syn_backlog = 8,
-		.time_waits = 4,
-		.sent_records = 256,
-		.ooo_records = 64,
+	    .conns = 16,
+	    .listeners = 4,
+	    .syn_backlog = 8,
+	    .time_waits = 4,
+	    .sent_records = 256,
+	    .ooo_records = 64,
 	};
-	r->path = (struct tcp_path){ .mtu = 1500, .rcv_window = 65535, .rcv_window_max = 65535 };
+	r->path = (struct tcp_path){.mtu = 1500, .rcv_window = 65535, .rcv_window_max = 65535};
 	r->now_ns = 1000 * RIG_S;
 	r->conn = TCP_NONE;
 	r->listener = TCP_NONE;
@@ -206,8 +206,8 @@ static void make_engine(struct rig *r)
 	struct tcp_keys keys;
 
 	memset(&keys, 0x17, sizeof(keys));
-	r->engine = tcp_engine_init(r->surviving, r->volatile_mem, &r->limits, &r->config, &keys, &ops, r, &r->stats,
-				    now(r));
+	r->engine = tcp_engine_init(r->surviving, r->volatile_mem, &r->limits, &r->config, &keys, &ops, r,
+				    &r->stats, now(r));
 	if (!r->engine)
 		abort();
 }
@@ -270,8 +270,12 @@ static uint8_t write_options(const struct rig_segment *s, uint8_t *out)
 		return s->options_len;
 	}
 	if (s->flags & TCP_SYN) {
-		struct tcp_syn_options o = { .mss = s->mss, .wscale = s->wscale, .has_sack = s->sack_ok,
-					     .has_ts = s->has_ts, .ts_val = s->ts_val, .ts_ecr = s->ts_ecr };
+		struct tcp_syn_options o = {.mss = s->mss,
+					    .wscale = s->wscale,
+					    .has_sack = s->sack_ok,
+					    .has_ts = s->has_ts,
+					    .ts_val = s->ts_val,
+					    .ts_ecr = s->ts_ecr};
 		uint8_t all[40];
 
 		len = tcp_options_write_syn(all, &o);
@@ -291,7 +295,8 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 {
 	static uint8_t p[20 + 40 + RIG_STREAM_BYTES];
 	struct tcp_range wire[TCP_SACK_BLOCKS];
-	struct tcp_packet packet = { .local = local_address, .remote = remote_address, .data = p, .ecn = s->ecn };
+	struct tcp_packet packet = {
+	    .local = local_address, .remote = remote_address, .data = p, .ecn = s->ecn};
 	uint8_t options_len = write_options(s, p + 20);
 
 	if (s->sack_count > 0 && !s->options) {
@@ -299,7 +304,8 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 			wire[i].start = r->iss + s->sacks[i].start;
 			wire[i].end = r->iss + s->sacks[i].end;
 		}
-		options_len = (uint8_t)(options_len + tcp_options_write_sack(p + 20 + options_len, wire, s->sack_count));
+		options_len = (uint8_t)(options_len +
+					tcp_options_write_sack(p + 20 + options_len, wire, s->sack_count));
 	}
 	put16(p, r->remote_port);
 	put16(p + 2, RIG_LOCAL_PORT);
@@ -317,8 +323,8 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 
 void rig_in(struct rig *r, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 {
-	struct rig_segment s = { .flags = flags, .seq = seq, .ack = ack, .len = len, .window = 65535,
-				 .wscale = TCP_NO_WSCALE };
+	struct rig_segment s = {
+	    .flags = flags, .seq = seq, .ack = ack, .len = len, .window = 65535, .wscale = TCP_NO_WSCALE};
 	const struct tcp_conn *c = r->conn == TCP_NONE ? NULL : rig_conn(r);
 
 	if (c && (c->options & TCP_INFO_TIMESTAMPS)) {
@@ -353,22 +359,22 @@ struct tcp_conn *rig_conn(struct rig *r)
 static struct rig_segment peer_syn(const struct rig *r, uint8_t flags, uint32_t ack)
 {
 	return (struct rig_segment){
-		.flags = flags,
-		.ack = ack,
-		.window = 65535,
-		.mss = 1460,
-		.wscale = r->config.window_scaling ? 7 : TCP_NO_WSCALE,
-		.sack_ok = r->config.sack,
-		.has_ts = r->config.timestamps,
-		.ts_val = (uint32_t)(r->now_ns / RIG_MS),
-		.ts_ecr = 0,
+	    .flags = flags,
+	    .ack = ack,
+	    .window = 65535,
+	    .mss = 1460,
+	    .wscale = r->config.window_scaling ? 7 : TCP_NO_WSCALE,
+	    .sack_ok = r->config.sack,
+	    .has_ts = r->config.timestamps,
+	    .ts_val = (uint32_t)(r->now_ns / RIG_MS),
+	    .ts_ecr = 0,
 	};
 }
 
 void rig_connect(struct rig *r)
 {
-	struct tcp_tuple tuple = { .local_port = RIG_LOCAL_PORT, .remote_port = r->remote_port };
-	struct tcp_params params = { 0 };
+	struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = r->remote_port};
+	struct tcp_params params = {0};
 	struct rig_segment s;
 
 	memcpy(tuple.local, local_address, 16);
@@ -384,7 +390,7 @@ void rig_connect(struct rig *r)
 
 void rig_accept(struct rig *r)
 {
-	struct tcp_params params = { 0 };
+	struct tcp_params params = {0};
 	struct rig_segment s;
 
 	if (r->listener == TCP_NONE)

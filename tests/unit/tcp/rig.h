@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One engine on a bench: a virtual clock, segments put in by hand, everything that comes out recorded. Used by
- * the unit tests and by the script runner. Sequence numbers are relative on both sides: 0 is the SYN.
+ * One engine on a bench: a virtual clock, segments put in by hand, everything that comes out recorded. Used
+ * by the unit tests and by the script runner. Sequence numbers are relative on both sides: 0 is the SYN.
  */
 #ifndef TESTS_UNIT_TCP_RIG_H
 #define TESTS_UNIT_TCP_RIG_H
 
 #include "tcp/tcp_engine.h"
 
-#define RIG_SEGMENTS 512
-#define RIG_EVENTS 512
+#define RIG_SEGMENTS     512
+#define RIG_EVENTS       512
 #define RIG_STREAM_BYTES (1u << 20)
-#define RIG_LOCAL_PORT 80
-#define RIG_REMOTE_PORT 40000
-#define RIG_PEER_ISN 0xfffffff0u /* the peer's numbers wrap early */
+#define RIG_LOCAL_PORT   80
+#define RIG_REMOTE_PORT  40000
+#define RIG_PEER_ISN     0xfffffff0u /* the peer's numbers wrap early */
 
-#define RIG_US UINT64_C(1000)
-#define RIG_MS UINT64_C(1000000)
-#define RIG_S UINT64_C(1000000000)
+#define RIG_US           UINT64_C(1000)
+#define RIG_MS           UINT64_C(1000000)
+#define RIG_S            UINT64_C(1000000000)
 
 /* A segment as it went out, or goes in. Fields that do not apply are 0; has_* say what is there. */
 struct rig_segment {
 	uint64_t at_ns;
-	uint32_t seq, ack;  /* relative, as far as known */
+	uint32_t seq, ack; /* relative, as far as known */
 	uint32_t raw_seq, raw_ack;
 	uint32_t len;
 	uint64_t payload_off;
 	uint16_t window;
 	uint8_t flags, ecn;
-	uint16_t mss;       /* option; 0: none */
-	uint8_t wscale;     /* TCP_NO_WSCALE: none */
+	uint16_t mss;   /* option; 0: none */
+	uint8_t wscale; /* TCP_NO_WSCALE: none */
 	bool sack_ok, has_ts;
 	uint32_t ts_val, ts_ecr;
 	uint8_t sack_count;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* relative */
-	const uint8_t *options; /* raw options to put in instead; NULL: from the fields */
+	const uint8_t *options;                  /* raw options to put in instead; NULL: from the fields */
 	uint8_t options_len;
 };
 
@@ -63,7 +63,7 @@ struct rig {
 	uint64_t now_ns;
 	uint32_t conn; /* the connection of the test; TCP_NONE before it exists */
 	uint32_t listener;
-	uint32_t iss;  /* ours, from the first SYN that went out */
+	uint32_t iss; /* ours, from the first SYN that went out */
 	uint16_t remote_port;
 	struct rig_segment out[RIG_SEGMENTS];
 	unsigned out_count, out_seen;
@@ -71,7 +71,7 @@ struct rig {
 	unsigned event_count, event_seen;
 	uint8_t stored[RIG_STREAM_BYTES]; /* how often each byte was stored */
 	bool refuse_store, refuse_path;
-	bool is_forgetful; /* records may be overwritten: only survival matters */
+	bool is_forgetful;  /* records may be overwritten: only survival matters */
 	int64_t emit_limit; /* payload bytes that emit takes; -EAGAIN: none; INT64_MAX: all */
 };
 

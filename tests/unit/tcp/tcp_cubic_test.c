@@ -11,8 +11,12 @@ static struct tcp_config config;
 
 static struct tcp_conn start(uint32_t cwnd_segments, uint32_t ssthresh_segments)
 {
-	struct tcp_conn c = { .mss = MSS, .cwnd = cwnd_segments * MSS, .ssthresh = ssthresh_segments * MSS,
-			      .snd_una = 1, .snd_nxt = 1 + cwnd_segments * MSS, .srtt_ns = 100 * RIG_MS };
+	struct tcp_conn c = {.mss = MSS,
+			     .cwnd = cwnd_segments * MSS,
+			     .ssthresh = ssthresh_segments * MSS,
+			     .snd_una = 1,
+			     .snd_nxt = 1 + cwnd_segments * MSS,
+			     .srtt_ns = 100 * RIG_MS};
 
 	tcp_config_default(&config);
 	tcp_cc_start(&c, TCP_CC_CUBIC, &config);
@@ -21,7 +25,7 @@ static struct tcp_conn start(uint32_t cwnd_segments, uint32_t ssthresh_segments)
 
 static void ack(struct tcp_conn *c, uint32_t bytes, uint64_t now_ns, uint64_t rtt_ns)
 {
-	struct tcp_ack_sample sample = { .acked_bytes = bytes, .rtt_last_ns = rtt_ns };
+	struct tcp_ack_sample sample = {.acked_bytes = bytes, .rtt_last_ns = rtt_ns};
 
 	c->snd_una += bytes;
 	c->snd_nxt += bytes;
@@ -72,8 +76,8 @@ Test(tcp_cubic, rfc9438_4_2_back_at_w_max_after_k)
 	uint64_t k_ns;
 
 	lose(&c);
-	/* K = cbrt((100 - 70) / 0.4) = cbrt(75) = 4.217 s. With one window acknowledged per 100 ms cwnd must be
-	 * at w_max then, and Reno's estimate (70 + 42 * 0.53 = 92 segments) must not be ahead of it. */
+	/* K = cbrt((100 - 70) / 0.4) = cbrt(75) = 4.217 s. With one window acknowledged per 100 ms cwnd must
+	 * be at w_max then, and Reno's estimate (70 + 42 * 0.53 = 92 segments) must not be ahead of it. */
 	k_ns = 4217 * RIG_MS;
 	for (uint64_t t = 0; t <= k_ns; t += 100 * RIG_MS)
 		for (uint32_t i = 0, n = c.cwnd / MSS; i < n; i++)
@@ -101,8 +105,8 @@ Test(tcp_cubic, rfc9438_4_3_reno_friendly_on_short_paths)
 
 	c.srtt_ns = RIG_MS;
 	lose(&c); /* 14 segments */
-	/* 20 rounds of 1 ms: W_cubic has not moved. Reno gains alpha = 0.53 segments a round up to the old cwnd of
-	 * 20 (11.3 rounds), then one (section 4.3): 14 + 6 + 8.7 = 28.7. */
+	/* 20 rounds of 1 ms: W_cubic has not moved. Reno gains alpha = 0.53 segments a round up to the old
+	 * cwnd of 20 (11.3 rounds), then one (section 4.3): 14 + 6 + 8.7 = 28.7. */
 	for (uint64_t t = 0; t < 20 * RIG_MS; t += RIG_MS)
 		for (uint32_t i = 0, n = c.cwnd / MSS; i < n; i++)
 			ack(&c, MSS, now + t, 0);
@@ -125,8 +129,8 @@ Test(tcp_cubic, rfc9406_4_2_rising_rtt_ends_slow_start)
 	uint64_t now = 1000 * RIG_S;
 
 	c.ssthresh = TCP_SSTHRESH_INFINITE;
-	/* Two rounds at 40 ms, then 60 ms: threshold is max(4, min(40/8, 16)) = 5 ms, so CSS begins; after five
-	 * rounds of it ssthresh is set. */
+	/* Two rounds at 40 ms, then 60 ms: threshold is max(4, min(40/8, 16)) = 5 ms, so CSS begins; after
+	 * five rounds of it ssthresh is set. */
 	for (unsigned round = 0; round < 12; round++)
 		for (uint32_t i = 0, n = c.cwnd / MSS; i < n; i++)
 			ack(&c, MSS, now, round < 2 ? 40 * RIG_MS : 60 * RIG_MS);
@@ -162,8 +166,8 @@ Test(tcp_dctcp, rfc8257_3_3_alpha)
 {
 	struct tcp_conn c = start(10, 10);
 	const struct tcp_cc_ops *cc;
-	struct tcp_ack_sample marked = { .acked_bytes = 10 * MSS, .is_ece = true };
-	struct tcp_ack_sample clean = { .acked_bytes = 10 * MSS };
+	struct tcp_ack_sample marked = {.acked_bytes = 10 * MSS, .is_ece = true};
+	struct tcp_ack_sample clean = {.acked_bytes = 10 * MSS};
 
 	tcp_cc_start(&c, TCP_CC_DCTCP, &config);
 	cc = tcp_cc_ops_of(&c);
@@ -177,7 +181,7 @@ Test(tcp_dctcp, rfc8257_3_3_alpha)
 	c.snd_una = c.snd_nxt;
 	cc->on_marks(&c, &marked);
 	cr_assert_eq(c.ccd.dctcp.alpha, 964); /* 960 - 60 + 64 */
-	c.ccd.dctcp.alpha = 102; /* about 0.1: cwnd * (1 - 0.05) */
+	c.ccd.dctcp.alpha = 102;              /* about 0.1: cwnd * (1 - 0.05) */
 	cr_assert_eq(cc->ssthresh(&c, true), 10000 - 498);
 	/* a loss is a loss (section 3.5) */
 	c.snd_nxt = c.snd_una + 10 * MSS;

@@ -69,7 +69,7 @@ Test(tcp_engine, restart_keeps_time_wait)
 	struct rig *r = established();
 	const struct rig_segment *s;
 
-	tcp_close(r->engine, (tcp_time){ r->now_ns }, r->conn, false);
+	tcp_close(r->engine, (tcp_time){r->now_ns}, r->conn, false);
 	rig_output(r);
 	rig_in(r, TCP_FIN | TCP_ACK, 1, 2, 0);
 	cr_assert_eq(r->stats.time_waits, 1);
@@ -101,7 +101,7 @@ Test(tcp_engine, every_damaged_byte_of_a_record_is_survived)
 			rig_advance(r, 2 * RIG_S);
 		}
 		if (rig_conn(r)->state != TCP_CLOSED)
-			tcp_abort(r->engine, (tcp_time){ r->now_ns }, r->conn);
+			tcp_abort(r->engine, (tcp_time){r->now_ns}, r->conn);
 		rig_free(r);
 	}
 }
@@ -110,14 +110,14 @@ Test(tcp_engine, another_layout_is_refused)
 {
 	struct rig *r = established();
 	struct tcp_limits limits = r->limits;
-	struct tcp_keys keys = { 0 };
+	struct tcp_keys keys = {0};
 
 	limits.time_waits++;
-	cr_assert_null(tcp_engine_init(r->surviving, r->volatile_mem, &limits, &r->config, &keys, NULL, NULL, &r->stats,
-				       (tcp_time){ r->now_ns }));
+	cr_assert_null(tcp_engine_init(r->surviving, r->volatile_mem, &limits, &r->config, &keys, NULL, NULL,
+				       &r->stats, (tcp_time){r->now_ns}));
 	limits.conns = 0;
-	cr_assert_null(tcp_engine_init(r->surviving, r->volatile_mem, &limits, &r->config, &keys, NULL, NULL, &r->stats,
-				       (tcp_time){ r->now_ns }));
+	cr_assert_null(tcp_engine_init(r->surviving, r->volatile_mem, &limits, &r->config, &keys, NULL, NULL,
+				       &r->stats, (tcp_time){r->now_ns}));
 	rig_free(r);
 }
 
@@ -169,30 +169,30 @@ Test(tcp_info, from_garbage)
 Test(tcp_conn, records_run_out)
 {
 	struct rig *r = rig_new();
-	struct tcp_tuple tuple = { .local = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 },
-				   .remote = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 2 },
-				   .local_port = 1 };
-	struct tcp_params params = { 0 };
+	struct tcp_tuple tuple = {.local = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1},
+				  .remote = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2},
+				  .local_port = 1};
+	struct tcp_params params = {0};
 
 	rig_start(r);
 	for (uint32_t i = 0; i < r->limits.conns; i++) {
 		tuple.remote_port = (uint16_t)(i + 1);
-		cr_assert_geq(tcp_connect(r->engine, (tcp_time){ r->now_ns }, &tuple, &params), 0);
-		cr_assert_eq(tcp_connect(r->engine, (tcp_time){ r->now_ns }, &tuple, &params), -EADDRINUSE);
+		cr_assert_geq(tcp_connect(r->engine, (tcp_time){r->now_ns}, &tuple, &params), 0);
+		cr_assert_eq(tcp_connect(r->engine, (tcp_time){r->now_ns}, &tuple, &params), -EADDRINUSE);
 	}
 	tuple.remote_port++;
-	cr_assert_eq(tcp_connect(r->engine, (tcp_time){ r->now_ns }, &tuple, &params), -ENOSPC);
+	cr_assert_eq(tcp_connect(r->engine, (tcp_time){r->now_ns}, &tuple, &params), -ENOSPC);
 	r->refuse_path = true;
-	cr_assert_eq(tcp_connect(r->engine, (tcp_time){ r->now_ns }, &tuple, &params), -EHOSTUNREACH);
+	cr_assert_eq(tcp_connect(r->engine, (tcp_time){r->now_ns}, &tuple, &params), -EHOSTUNREACH);
 	rig_free(r);
 }
 
 Test(tcp_listener, table)
 {
-	static const uint8_t any[16], a[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 };
+	static const uint8_t any[16], a[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
 	struct rig *r = rig_new();
-	struct tcp_params params = { 0 };
-	struct tcp_tuple tuple = { .local_port = 80 };
+	struct tcp_params params = {0};
+	struct tcp_tuple tuple = {.local_port = 80};
 	int64_t wide, exact;
 
 	rig_start(r);
@@ -208,7 +208,7 @@ Test(tcp_listener, table)
 	cr_assert_geq(tcp_listen(r->engine, a, 81, 0, &params), 0);
 	cr_assert_eq(tcp_listen(r->engine, a, 82, 0, &params), -ENOSPC);
 	tuple.vlan = 0;
-	tcp_unlisten(r->engine, (tcp_time){ r->now_ns }, (uint32_t)exact);
+	tcp_unlisten(r->engine, (tcp_time){r->now_ns}, (uint32_t)exact);
 	cr_assert_eq(tcp_listener_find(r->engine, &tuple), wide);
 	rig_free(r);
 }
@@ -219,15 +219,15 @@ Test(tcp_segment, rfc9293_3_9_2_3_addresses)
 		uint8_t address[16];
 		bool is_host;
 	} rows[] = {
-		{ { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 }, true },
-		{ { [10] = 0xff, [11] = 0xff, 127, 0, 0, 1 }, true },
-		{ { [10] = 0xff, [11] = 0xff, 223, 255, 255, 254 }, true },
-		{ { [10] = 0xff, [11] = 0xff, 224, 0, 0, 1 }, false },
-		{ { [10] = 0xff, [11] = 0xff, 255, 255, 255, 255 }, false },
-		{ { [10] = 0xff, [11] = 0xff, 0, 0, 0, 0 }, false },
-		{ { 0 }, false },
-		{ { 0xff, 0x02, [15] = 1 }, false },
-		{ { 0x20, 0x01, [15] = 1 }, true },
+	    {{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1}, true},
+	    {{[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}, true},
+	    {{[10] = 0xff, [11] = 0xff, 223, 255, 255, 254}, true},
+	    {{[10] = 0xff, [11] = 0xff, 224, 0, 0, 1}, false},
+	    {{[10] = 0xff, [11] = 0xff, 255, 255, 255, 255}, false},
+	    {{[10] = 0xff, [11] = 0xff, 0, 0, 0, 0}, false},
+	    {{0}, false},
+	    {{0xff, 0x02, [15] = 1}, false},
+	    {{0x20, 0x01, [15] = 1}, true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -5,7 +5,7 @@
 
 #include "tcp/tcp_hash.h"
 
-static const uint8_t key[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+static const uint8_t key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 Test(tcp_hash, siphash_2_4_vectors)
 {
@@ -23,9 +23,9 @@ Test(tcp_hash, siphash_2_4_vectors)
 
 Test(tcp_hash, rfc6528_3_isn)
 {
-	struct tcp_tuple a = { .local_port = 80, .remote_port = 1 }, b = { .local_port = 80, .remote_port = 2 };
+	struct tcp_tuple a = {.local_port = 80, .remote_port = 1}, b = {.local_port = 80, .remote_port = 2};
 	uint32_t first = tcp_hash_isn(key, &a, 1000000000);
-	uint8_t other[16] = { 1 };
+	uint8_t other[16] = {1};
 
 	/* One step each 4.096 us for one tuple; another tuple or key is elsewhere. */
 	cr_assert_eq(tcp_hash_isn(key, &a, 1000000000 + 4096000) - first, 1000);
@@ -35,7 +35,7 @@ Test(tcp_hash, rfc6528_3_isn)
 
 Test(tcp_hash, every_part_of_the_tuple_counts)
 {
-	struct tcp_tuple t = { .local_port = 80, .remote_port = 1 };
+	struct tcp_tuple t = {.local_port = 80, .remote_port = 1};
 	uint32_t first = tcp_hash_tuple(key, &t);
 
 	for (size_t i = 0; i < offsetof(struct tcp_tuple, reserved); i++) {
@@ -47,7 +47,7 @@ Test(tcp_hash, every_part_of_the_tuple_counts)
 
 Test(tcp_hash, cookie_depends_on_all)
 {
-	struct tcp_tuple t = { .local_port = 80, .remote_port = 1 };
+	struct tcp_tuple t = {.local_port = 80, .remote_port = 1};
 	uint32_t first = tcp_hash_cookie(key, &t, 5, 6);
 
 	cr_assert_neq(tcp_hash_cookie(key, &t, 6, 6), first);

@@ -16,14 +16,14 @@ TestSuite(tcp_rtt, .init = setup);
 
 Test(tcp_rtt, rfc6298_2_1_initial)
 {
-	struct tcp_conn c = { 0 };
+	struct tcp_conn c = {0};
 
 	cr_assert_eq(tcp_rto_ns(&c, &config), RIG_S);
 }
 
 Test(tcp_rtt, rfc6298_2_2_first_measurement)
 {
-	struct tcp_conn c = { 0 };
+	struct tcp_conn c = {0};
 
 	tcp_rtt_sample(&c, 400 * RIG_MS);
 	cr_assert_eq(c.srtt_ns, 400 * RIG_MS);
@@ -34,7 +34,7 @@ Test(tcp_rtt, rfc6298_2_2_first_measurement)
 
 Test(tcp_rtt, rfc6298_2_3_second_measurement)
 {
-	struct tcp_conn c = { 0 };
+	struct tcp_conn c = {0};
 
 	tcp_rtt_sample(&c, 400 * RIG_MS);
 	tcp_rtt_sample(&c, 240 * RIG_MS);
@@ -45,7 +45,7 @@ Test(tcp_rtt, rfc6298_2_3_second_measurement)
 
 Test(tcp_rtt, bounds)
 {
-	struct tcp_conn c = { 0 };
+	struct tcp_conn c = {0};
 
 	tcp_rtt_sample(&c, 10 * RIG_US);
 	cr_assert_eq(tcp_rto_ns(&c, &config), 200 * RIG_MS); /* (2.4), configured */
@@ -57,7 +57,7 @@ Test(tcp_rtt, bounds)
 
 Test(tcp_rtt, minimum_forgets_after_five_minutes)
 {
-	struct tcp_conn c = { 0 };
+	struct tcp_conn c = {0};
 
 	tcp_rtt_sample_min(&c, 100, 1000 * RIG_S);
 	tcp_rtt_sample_min(&c, 200, 1299 * RIG_S);

@@ -5,12 +5,13 @@
 
 #include "tcp/tcp_segment.h"
 
-static const uint8_t address[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, 1 };
+static const uint8_t address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
 
-static bool parse(struct tcp_segment *s, uint8_t flags, const uint8_t *options, unsigned options_len, unsigned payload)
+static bool parse(struct tcp_segment *s, uint8_t flags, const uint8_t *options, unsigned options_len,
+		  unsigned payload)
 {
-	uint8_t p[120] = { 0x9c, 0x40, 0x00, 0x50, 1, 2, 3, 4, 5, 6, 7, 8 };
-	struct tcp_packet packet = { .local = address, .remote = address, .data = p };
+	uint8_t p[120] = {0x9c, 0x40, 0x00, 0x50, 1, 2, 3, 4, 5, 6, 7, 8};
+	struct tcp_packet packet = {.local = address, .remote = address, .data = p};
 
 	p[12] = (uint8_t)((20 + options_len) / 4 << 4);
 	p[13] = flags;
@@ -40,8 +41,8 @@ Test(tcp_segment, fields)
 
 Test(tcp_segment, truncated_at_every_byte)
 {
-	uint8_t p[40] = { [12] = 0xa0 };
-	struct tcp_packet packet = { .local = address, .remote = address };
+	uint8_t p[40] = {[12] = 0xa0};
+	struct tcp_packet packet = {.local = address, .remote = address};
 	struct tcp_segment s;
 
 	for (uint32_t len = 0; len <= 40; len++) {
@@ -57,8 +58,8 @@ Test(tcp_segment, truncated_at_every_byte)
 
 Test(tcp_segment, data_offset_below_5)
 {
-	uint8_t p[40] = { [12] = 0x40 };
-	struct tcp_packet packet = { .local = address, .remote = address, .data = p, .len = 40 };
+	uint8_t p[40] = {[12] = 0x40};
+	struct tcp_packet packet = {.local = address, .remote = address, .data = p, .len = 40};
 	struct tcp_segment s;
 
 	cr_assert_not(tcp_segment_parse(&s, &packet));
@@ -66,10 +67,10 @@ Test(tcp_segment, data_offset_below_5)
 
 Test(tcp_segment, syn_options_of_linux)
 {
-	static const uint8_t o[] = { 2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7 };
+	static const uint8_t o[] = {2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
 	struct tcp_segment s;
 	uint8_t out[40];
-	struct tcp_syn_options w = { .mss = 1460, .wscale = 7, .has_sack = true, .has_ts = true, .ts_val = 1 };
+	struct tcp_syn_options w = {.mss = 1460, .wscale = 7, .has_sack = true, .has_ts = true, .ts_val = 1};
 
 	cr_assert(parse(&s, TCP_SYN, o, sizeof(o), 0));
 	cr_assert_eq(s.mss, 1460);
@@ -82,9 +83,9 @@ Test(tcp_segment, syn_options_of_linux)
 
 Test(tcp_segment, syn_options_without_timestamps)
 {
-	static const uint8_t o[] = { 2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 7 };
+	static const uint8_t o[] = {2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 7};
 	uint8_t out[40];
-	struct tcp_syn_options w = { .mss = 1460, .wscale = 7, .has_sack = true };
+	struct tcp_syn_options w = {.mss = 1460, .wscale = 7, .has_sack = true};
 
 	cr_assert_eq(tcp_options_write_syn(out, &w), sizeof(o));
 	cr_assert_arr_eq(out, o, sizeof(o));
@@ -92,8 +93,8 @@ Test(tcp_segment, syn_options_without_timestamps)
 
 Test(tcp_segment, illegal_lengths)
 {
-	static const uint8_t zero[] = { 254, 0, 0, 0 }, one[] = { 254, 1, 0, 0 }, beyond[] = { 1, 1, 254, 3 };
-	static const uint8_t cut[] = { 1, 1, 1, 254 };
+	static const uint8_t zero[] = {254, 0, 0, 0}, one[] = {254, 1, 0, 0}, beyond[] = {1, 1, 254, 3};
+	static const uint8_t cut[] = {1, 1, 1, 254};
 	struct tcp_segment s;
 
 	cr_assert_not(parse(&s, TCP_ACK, zero, 4, 0));
@@ -104,7 +105,7 @@ Test(tcp_segment, illegal_lengths)
 
 Test(tcp_segment, unknown_options_are_skipped)
 {
-	static const uint8_t o[] = { 254, 6, 1, 2, 3, 4, 2, 4, 5, 180, 0, 0 };
+	static const uint8_t o[] = {254, 6, 1, 2, 3, 4, 2, 4, 5, 180, 0, 0};
 	struct tcp_segment s;
 
 	cr_assert(parse(&s, TCP_SYN, o, sizeof(o), 0));
@@ -113,7 +114,7 @@ Test(tcp_segment, unknown_options_are_skipped)
 
 Test(tcp_segment, nothing_after_the_end_option)
 {
-	static const uint8_t o[] = { 0, 254, 0, 0 };
+	static const uint8_t o[] = {0, 254, 0, 0};
 	struct tcp_segment s;
 
 	cr_assert(parse(&s, TCP_ACK, o, sizeof(o), 0));
@@ -121,7 +122,7 @@ Test(tcp_segment, nothing_after_the_end_option)
 
 Test(tcp_segment, handshake_options_count_in_a_syn_only)
 {
-	static const uint8_t o[] = { 2, 4, 5, 180, 4, 2, 1, 1, 1, 3, 3, 7 };
+	static const uint8_t o[] = {2, 4, 5, 180, 4, 2, 1, 1, 1, 3, 3, 7};
 	struct tcp_segment s;
 
 	cr_assert(parse(&s, TCP_ACK, o, sizeof(o), 0));
@@ -132,7 +133,7 @@ Test(tcp_segment, handshake_options_count_in_a_syn_only)
 
 Test(tcp_segment, wscale_is_capped_at_14)
 {
-	static const uint8_t o[] = { 3, 3, 15, 1 };
+	static const uint8_t o[] = {3, 3, 15, 1};
 	struct tcp_segment s;
 
 	cr_assert(parse(&s, TCP_SYN, o, sizeof(o), 0));
@@ -141,8 +142,8 @@ Test(tcp_segment, wscale_is_capped_at_14)
 
 Test(tcp_segment, sack_blocks)
 {
-	static const uint8_t o[] = { 1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4 };
-	static const uint8_t odd[] = { 1, 1, 5, 11, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0 };
+	static const uint8_t o[] = {1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4};
+	static const uint8_t odd[] = {1, 1, 5, 11, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0};
 	struct tcp_segment s;
 
 	cr_assert(parse(&s, TCP_ACK, o, sizeof(o), 0));

@@ -9,9 +9,9 @@
 Test(tcp_table, random_insert_remove_find)
 {
 	enum { N = 200 };
-	struct tcp_limits limits = { .conns = N, .time_waits = 0 };
+	struct tcp_limits limits = {.conns = N, .time_waits = 0};
 	struct tcp_engine *e = calloc(1, sizeof(*e));
-	bool is_in[N] = { false };
+	bool is_in[N] = {false};
 
 	e->limits = limits;
 	e->conns = calloc(N, sizeof(*e->conns));
@@ -41,8 +41,12 @@ Test(tcp_table, random_insert_remove_find)
 
 Test(tcp_table, engine_sizes)
 {
-	struct tcp_limits limits = { .conns = 250000, .listeners = 64, .syn_backlog = 4096, .time_waits = 65536,
-				     .sent_records = 65536, .ooo_records = 65536 };
+	struct tcp_limits limits = {.conns = 250000,
+				    .listeners = 64,
+				    .syn_backlog = 4096,
+				    .time_waits = 65536,
+				    .sent_records = 65536,
+				    .ooo_records = 65536};
 
 	cr_assert_leq(sizeof(struct tcp_conn), 512);
 	cr_assert_leq(sizeof(struct tcp_time_wait), 64);

@@ -59,7 +59,7 @@ Test(tcp_wheel, an_earlier_deadline_wins_a_later_one_waits)
 Test(tcp_wheel, random_against_the_clock)
 {
 	struct rig *r = start();
-	uint64_t due[16] = { 0 };
+	uint64_t due[16] = {0};
 
 	srand(3);
 	for (unsigned step = 0; step < 20000; step++) {
