@@ -92,7 +92,8 @@ uint32_t tcp_emit_mss(const struct tcp_engine *e, uint32_t conn)
 
 		options += 4 + 8 * (blocks < max ? blocks : max);
 	}
-	return c->mss_max - options;
+	/* Never 0, whatever a damaged record says: trains are divided by it. */
+	return c->mss_max > options ? c->mss_max - options : 1;
 }
 
 static void settle_ack(struct tcp_conn *c, int64_t edge)

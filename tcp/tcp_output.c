@@ -53,7 +53,7 @@ static uint32_t emit(struct turn *t, int64_t start, int64_t end, bool is_retrans
 /* Whole segments only. */
 static uint32_t round_down(uint32_t len, uint32_t mss)
 {
-	if (len < 2 * mss)
+	if (mss == 0 || len < 2 * mss)
 		return len < mss ? len : mss;
 	return len - len % mss;
 }

@@ -100,6 +100,8 @@ void tcp_sent_append(struct tcp_engine *e, uint32_t conn, uint32_t len, uint32_t
 
 	if (c->flight_bytes == 0)
 		c->delivered_ns = e->now_ns; /* a new burst: the rate clock starts now */
+	if (index == TCP_NONE && !r)
+		return; /* cannot be: the first record of a connection is set aside for it */
 	if (index == TCP_NONE) {
 		/* Joined, also when the pool is empty; then the older bytes look younger than they are, which
 		 * makes loss detection late but never wrong. The tail is in flight or the caller waited. */
