@@ -97,12 +97,18 @@ static inline struct sockaddr_in k_address(const char *text)
 	return address;
 }
 
-/* The machine's default may be another congestion control; cubic is what ixd is compared with. */
+/*
+ * The machine's default may be another congestion control; cubic is what ixd is compared with, and others are
+ * asked for by $K_CONGESTION.
+ */
 static inline void k_tune(int fd)
 {
+	const char *wanted = getenv("K_CONGESTION");
+	const char *name = wanted != NULL ? wanted : "cubic";
 	int on = 1;
 
-	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) != 0 && wanted != NULL)
+		k_die("the kernel does not have or not permit congestion control %s: %s", name, strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
