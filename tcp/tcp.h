@@ -293,7 +293,7 @@ bool tcp_tuple_is_free(struct tcp_engine *e, const struct tcp_tuple *tuple);
 int tcp_accept(struct tcp_engine *e, uint32_t conn);
 
 /* bytes more are there to be sent; they are read through emit's stream offsets. -EPIPE after shutdown or
- * close, -ENOTCONN before the connection is established. */
+ * close, -ENOTCONN before the connection is established, -ENOBUFS beyond 2^31 bytes outstanding. */
 int tcp_send(struct tcp_engine *e, tcp_time now, uint32_t conn, uint32_t bytes);
 
 /* The receiver may hold bytes up to stream offset limit_off (the right edge of the window; it never moves

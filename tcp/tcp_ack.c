@@ -3,6 +3,7 @@
 #include "tcp/tcp_ack.h"
 
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_icmp.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_recovery.h"
 #include "tcp/tcp_rtt.h"
@@ -68,6 +69,8 @@ static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tc
 	c->snd_una = s->ack_pos;
 	c->backoff = 0;
 	c->progress_ns = e->now_ns;
+	if (c->flags & CONN_BLACKHOLE)
+		tcp_icmp_probe_up(e, conn);
 	if (c->snd_una >= c->snd_nxt)
 		c->flags &= ~(uint32_t)CONN_PROBED;
 	if (new_off > old_off)

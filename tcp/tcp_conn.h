@@ -189,8 +189,9 @@ struct tcp_conn {
 	uint32_t listener;
 	uint32_t generation;  /* odd while in use; tells a reader that the record changed hands */
 	uint32_t ts_recent_s; /* when ts_recent was taken, seconds */
-	uint16_t adv_mss;     /* what our SYN announces */
-	uint16_t rcv_mss;     /* largest segment seen, for the ACK of every second one */
+	uint16_t
+	    mss_limit; /* what our SYN announces; once open, the largest mss_max that path and peer allow */
+	uint16_t rcv_mss; /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
 	uint8_t reserved;
 

@@ -189,7 +189,7 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 	struct tcp_emit train = {.tuple = &c->tuple, .conn = conn, .seq = c->iss};
 	int64_t edge;
 
-	o.mss = c->adv_mss;
+	o.mss = c->mss_limit;
 	train.flags = is_answer ? TCP_SYN | TCP_ACK : TCP_SYN;
 	train.ack = is_answer ? tcp_seq_wire(c->irs, c->rcv_nxt) : 0;
 	if (is_answer && (c->options & TCP_INFO_ECN))

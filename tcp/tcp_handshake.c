@@ -52,7 +52,7 @@ void tcp_handshake_start(struct tcp_engine *e, uint32_t conn, const struct tcp_p
 	c->rcv_buf = path->rcv_window;
 	c->mss_max = tcp_handshake_mss(&c->tuple, path->mtu);
 	c->mss = c->mss_max;
-	c->adv_mss = c->mss_max;
+	c->mss_limit = c->mss_max;
 	c->rcv_mss = TCP_MSS_DEFAULT;
 	c->ssthresh = TCP_SSTHRESH_INFINITE;
 	c->reo_wnd_mult = 1;
@@ -117,6 +117,7 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 		tcp_rtt_sample_min(c, rtt > 0 ? rtt : 1, e->now_ns);
 	}
 	c->flags &= ~(uint32_t)(CONN_SYN_OWED | CONN_SYN_RETRANS);
+	c->mss_limit = c->mss_max;
 	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
 	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;
 	c->snd_wnd_max = c->snd_wnd;

@@ -7,8 +7,13 @@
 #include "tcp/tcp_hash.h"
 #include "tcp/tcp_timer.h"
 
-#define PATH_MTU_MIN  576u /* smaller ones are not believed; every IPv4 host takes this much */
-#define BLACKHOLE_MSS 512u
+#define PATH_MTU_MIN              576u /* smaller ones are not believed; every IPv4 host takes this much */
+#define BLACKHOLE_MSS             512u
+#define BLACKHOLE_TIMEOUTS        2 /* in a row before full segments are suspected */
+#define BLACKHOLE_TIMEOUTS_PROVEN 4 /* when so many bytes have passed before: more likely it is loss */
+#define PROVEN_BYTES              65536
+#define PROBE_UP_S                300
+#define NS_PER_S                  UINT64_C(1000000000)
 
 /* Segments larger than the path takes were lost, not by congestion: they go again, smaller, and cwnd stays
  * (RFC 5681 section 4.3 leaves it; RFC 1191 section 6.4). */
@@ -30,14 +35,37 @@ static void resend_in_smaller_pieces(struct tcp_engine *e, uint32_t conn, uint32
 	}
 }
 
+static void restore(struct tcp_conn *c)
+{
+	c->flags &= ~(uint32_t)CONN_BLACKHOLE;
+	tcp_conn_set_mss(c, c->mss_limit);
+}
+
 void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	unsigned timeouts = c->snd_una > PROVEN_BYTES ? BLACKHOLE_TIMEOUTS_PROVEN : BLACKHOLE_TIMEOUTS;
 
-	if ((c->flags & CONN_BLACKHOLE) || c->mss_max <= BLACKHOLE_MSS)
+	if (c->backoff < timeouts)
+		return;
+	if (c->flags & CONN_BLACKHOLE) {
+		if (c->backoff > timeouts + BLACKHOLE_TIMEOUTS)
+			restore(c); /* small ones do not pass either: it is not the size */
+		return;
+	}
+	if (c->backoff > timeouts || c->mss_max <= BLACKHOLE_MSS)
 		return;
 	c->flags |= CONN_BLACKHOLE;
+	c->blackhole_s = (uint32_t)(e->now_ns / NS_PER_S);
 	tcp_conn_set_mss(c, BLACKHOLE_MSS);
+}
+
+void tcp_icmp_probe_up(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if ((uint32_t)(e->now_ns / NS_PER_S) - c->blackhole_s >= PROBE_UP_S)
+		restore(c);
 }
 
 static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t mtu)
@@ -52,6 +80,8 @@ static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t m
 		e->stats->icmp_ignored++; /* RFC 1191 section 6.3: it can only shrink */
 		return;
 	}
+	c->mss_limit = (uint16_t)mss_max;
+	c->flags &= ~(uint32_t)CONN_BLACKHOLE;
 	resend_in_smaller_pieces(e, conn, mss_max);
 }
 

@@ -9,8 +9,7 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_time_wait.h"
 
-#define NS_PER_MS         UINT64_C(1000000)
-#define BLACKHOLE_BACKOFF 2 /* timeouts in a row after which full segments are suspected (RFC 4821) */
+#define NS_PER_MS UINT64_C(1000000)
 
 static bool has_unsent(const struct tcp_conn *c)
 {
@@ -183,8 +182,7 @@ static void expire_rto(struct tcp_engine *e, uint32_t conn)
 		return;
 	}
 	e->stats->rto_expiries++;
-	if (c->backoff >= BLACKHOLE_BACKOFF)
-		tcp_icmp_suspect_blackhole(e, conn);
+	tcp_icmp_suspect_blackhole(e, conn);
 	tcp_recovery_on_rto(e, conn);
 	c->loss_deadline_ns = 0;
 	c->flags &= ~(uint32_t)CONN_REO_TIMER;

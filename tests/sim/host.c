@@ -79,7 +79,7 @@ static int64_t on_emit(void *ctx, const struct tcp_emit *t)
 		sim_fail(s, "sends bytes that were never queued");
 	if (t->payload_len > 0 && t->payload_off < h->apps[t->conn].acked)
 		sim_fail(s, "sends bytes that were acknowledged");
-	if (t->payload_len > t->mss && sim_random_chance(&s->random, s->refuse))
+	if (t->mss > 0 && t->payload_len > t->mss && sim_random_chance(&s->random, s->refuse))
 		limit = t->mss * (1 + sim_random_below(&s->random, (t->payload_len - 1) / t->mss));
 	do {
 		uint32_t len = limit - at < t->mss ? limit - at : t->mss;

@@ -58,7 +58,9 @@ static void write_packet(struct sim *s, unsigned from, const uint8_t *data, uint
 	uint8_t ip[20] = {0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 0, 0x40, 0, 64, 6};
 	static const uint8_t zero[4];
 
-	memcpy(ip + 12, from ? "\x0a\0\0\x02\x0a\0\0\x01" : "\x0a\0\0\x01\x0a\0\0\x02", 8);
+	ip[12] = ip[16] = 10;
+	ip[15] = from ? 2 : 1;
+	ip[19] = from ? 1 : 2;
 	write32(s->pcap, 6);
 	write32(s->pcap, 32 + padded);
 	write32(s->pcap, 0);
