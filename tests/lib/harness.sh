@@ -378,6 +378,11 @@ peer_serve() {
 finish() {
 	local status=$? name
 	trap - EXIT
+	[ "$status" = 77 ] && exit 77
+	if grep -Eq 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$T"/log/* 2>/dev/null; then
+		not_ok "a sanitiser found something"
+		grep -Eh -A 30 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$T"/log/* | head -n 60
+	fi
 	[ "${HUGE_PAGES:-0}" = 0 ] || huge_pages $((-HUGE_PAGES))
 	if [ "$FAILED" -gt 0 ] || [ -n "${IXD_TEST_KEEP_LOGS:-}" ]; then
 		for name in "$T"/log/ixd-*; do
