@@ -11,3 +11,7 @@ conformance: $(O)/tests/conformance/run ## run the conformance scripts and check
 	$(Q)$(O)/tests/conformance/run $(CONFORMANCE_SCRIPTS)
 	$(Q)tests/conformance/check-table
 .PHONY: conformance
+
+mutate: $(O)/tests/conformance/run ## break the rules of the engine one by one: the named script must fail
+	$(Q)tests/conformance/mutate $(O) $(CC)
+.PHONY: mutate

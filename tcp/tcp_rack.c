@@ -107,14 +107,15 @@ void tcp_rack_on_rto(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_links *l = &e->links[conn];
-	uint64_t overdue = c->rack_rtt_ns + tcp_rack_window_ns(c);
+	uint64_t rtt = c->rack_rtt_ns != 0 ? c->rack_rtt_ns : c->srtt_ns;
+	uint64_t overdue = rtt + tcp_rack_window_ns(c);
 
 	if (l->sent_head != TCP_NONE && (e->sent[l->sent_head].flags & SENT_SACKED))
 		tcp_sent_forget_sacks(e, conn);
 	if (l->sent_head != TCP_NONE)
 		tcp_sent_mark_lost(e, conn, l->sent_head);
 	while (l->flight_head != TCP_NONE) {
-		if (c->rack_rtt_ns != 0 && e->sent[l->flight_head].sent_ns + overdue > e->now_ns)
+		if (rtt != 0 && e->sent[l->flight_head].sent_ns + overdue > e->now_ns)
 			break;
 		tcp_sent_mark_lost(e, conn, l->flight_head);
 	}
