@@ -8,14 +8,14 @@
 
 #include <linux/types.h>
 
-#define IXD_FLOW_GROUPS         256 /* default and maximum number of flow groups; a power of two */
-#define IXD_EPHEMERAL_SPAN_MAX  8192
-#define IXD_OWNED_MAX           4096
-#define IXD_LOCAL_ADDRS_MAX     1024
-#define IXD_IFACES_MAX          8
-#define IXD_QUEUES_MAX          64 /* over all interfaces of an instance */
-#define IXD_CORES_MAX           32
-#define IXD_TOEPLITZ_KEY_BYTES  40
+#define IXD_FLOW_GROUPS        256 /* default and maximum number of flow groups; a power of two */
+#define IXD_EPHEMERAL_SPAN_MAX 8192
+#define IXD_OWNED_MAX          4096
+#define IXD_LOCAL_ADDRS_MAX    1024
+#define IXD_IFACES_MAX         8
+#define IXD_QUEUES_MAX         64 /* over all interfaces of an instance */
+#define IXD_CORES_MAX          32
+#define IXD_TOEPLITZ_KEY_BYTES 40
 
 /* Map `owned`: hash, written by the supervisor alone. addr is IPv4 mapped or IPv6; all zero: any address in
  * map `local_addrs`. port is in network order, vlan in host order (0: untagged). */

@@ -51,8 +51,8 @@ struct icmp_header {
 /* Header of TCP without options. */
 #define TCP_HEADER_BYTES 20
 
-/* The value, of which the compiler knows nothing any more: a mask that follows stays in the program, where Linux
- * 6.1's verifier needs it, which derives less about a number than the compiler does. */
+/* The value, of which the compiler knows nothing any more: a mask that follows stays in the program, where
+ * Linux 6.1's verifier needs it, which derives less about a number than the compiler does. */
 static __always_inline __u32 compiler_forget(__u32 value)
 {
 	asm volatile("" : "+r"(value));

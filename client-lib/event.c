@@ -18,8 +18,8 @@
 /* While a command ring is full nobody rings when it has room again, so such a wait looks by itself. */
 #define STARVED_RECHECK_NS 1000000u
 
-/* Spinning looks at the clock only every so many turns, and whether ixd lives only every so often; it lets others
- * run more often than that. */
+/* Spinning looks at the clock only every so many turns, and whether ixd lives only every so often; it lets
+ * others run more often than that. */
 #define SPINS_PER_YIELD    8u
 #define SPINS_PER_CLOCK    32u
 #define ALIVE_CHECK_NS     10000000u
@@ -209,8 +209,9 @@ static int spin(struct ix_channel *const channels[], unsigned count, uint64_t un
 
 		if (ready)
 			return ready;
-		/* Where ixd's core thread shares this CPU, nothing becomes ready unless it runs: it gets its turn at
-		 * once, and then often. Where it does not, nobody else wants the CPU and this is a short call. */
+		/* Where ixd's core thread shares this CPU, nothing becomes ready unless it runs: it gets its
+		 * turn at once, and then often. Where it does not, nobody else wants the CPU and this is a
+		 * short call. */
 		if (turn % SPINS_PER_YIELD == 1)
 			sched_yield();
 		if (turn % SPINS_PER_CLOCK == 0) {

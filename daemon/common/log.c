@@ -16,8 +16,9 @@ static const struct {
 	const char *name;
 	int priority; /* of syslog(3), for journald */
 } levels[] = {
-    [LOG_LEVEL_ERROR] = {"error", 3}, [LOG_LEVEL_WARNING] = {"warning", 4}, [LOG_LEVEL_NOTICE] = {"notice", 5},
-    [LOG_LEVEL_INFO] = {"info", 6},   [LOG_LEVEL_DEBUG] = {"debug", 7},
+    [LOG_LEVEL_ERROR] = {"error", 3},   [LOG_LEVEL_WARNING] = {"warning", 4},
+    [LOG_LEVEL_NOTICE] = {"notice", 5}, [LOG_LEVEL_INFO] = {"info", 6},
+    [LOG_LEVEL_DEBUG] = {"debug", 7},
 };
 
 static struct {
@@ -62,7 +63,7 @@ static void log_write(enum log_level level, const char *format, va_list args)
 		used = snprintf(line, sizeof(line), "<%d>%s: ", levels[level].priority, logger.process);
 	else
 		used = snprintf(line, sizeof(line), "%s[%s]: %s: ", logger.process, logger.instance,
-		                levels[level].name);
+				levels[level].name);
 	size_t len = (size_t)used;
 	int more = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
 	if (more > 0)

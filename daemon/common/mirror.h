@@ -13,11 +13,11 @@
 
 #include "daemon/common/limits.h"
 
-#define MIRROR_MAGIC       0x69786d31u
-#define MIRROR_ADDRS_MAX   IXD_LOCAL_ADDRS_MAX
-#define MIRROR_ROUTES_MAX  4096
-#define MIRROR_NEIGHS_MAX  16384 /* a power of two */
-#define MIRROR_NO_NEIGH    UINT32_MAX
+#define MIRROR_MAGIC      0x69786d31u
+#define MIRROR_ADDRS_MAX  IXD_LOCAL_ADDRS_MAX
+#define MIRROR_ROUTES_MAX 4096
+#define MIRROR_NEIGHS_MAX 16384 /* a power of two */
+#define MIRROR_NO_NEIGH   UINT32_MAX
 
 enum mirror_checksum { MIRROR_CHECKSUM_FULL, MIRROR_CHECKSUM_PARTIAL_OK };
 
@@ -26,7 +26,7 @@ struct mirror_iface {
 	uint32_t ifindex;    /* of the underlying device that carries the AF_XDP sockets */
 	uint32_t queue_base; /* index of its queue 0 among the instance's queues */
 	uint16_t queues;
-	uint16_t mtu;        /* bytes of IP */
+	uint16_t mtu; /* bytes of IP */
 	uint8_t mac[6];
 	uint8_t is_up;       /* administratively up and with carrier */
 	uint8_t rx_checksum; /* enum mirror_checksum: what arriving TCP checksums are accepted */
@@ -95,8 +95,8 @@ struct mirror_hop {
 };
 
 /* Readers; safe against a concurrent writer, bounded in time. */
-/* 0, -ENETUNREACH without a route through one of our interfaces, -EAGAIN when the writer stands still inside a
- * change. Fills *hop. */
+/* 0, -ENETUNREACH without a route through one of our interfaces, -EAGAIN when the writer stands still inside
+ * a change. Fills *hop. */
 int mirror_route_lookup(const struct mirror *m, const uint8_t dst[16], struct mirror_hop *hop);
 /* Slot of a neighbour or MIRROR_NO_NEIGH. */
 uint32_t mirror_neigh_find(const struct mirror *m, const uint8_t addr[16], uint8_t iface, uint16_t vlan);
@@ -114,6 +114,7 @@ bool mirror_addr_is_local(const struct mirror *m, const uint8_t addr[16]);
 void mirror_write_begin(struct mirror *m);
 void mirror_write_end(struct mirror *m);
 /* Inserts or updates; mac NULL: not known (any more). -ENOSPC when the table is full. */
-int mirror_neigh_set(struct mirror *m, const uint8_t addr[16], uint8_t iface, uint16_t vlan, const uint8_t *mac);
+int mirror_neigh_set(struct mirror *m, const uint8_t addr[16], uint8_t iface, uint16_t vlan,
+		     const uint8_t *mac);
 
 #endif

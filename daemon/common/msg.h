@@ -13,21 +13,21 @@
 #include "daemon/common/limits.h"
 #include "ix/abi.h"
 
-#define MSG_FDS_MAX   64
-#define MSG_CHILD_FD  3 /* a child finds its end of the socketpair here */
-#define MSG_VERSION   1
+#define MSG_FDS_MAX  64
+#define MSG_CHILD_FD 3 /* a child finds its end of the socketpair here */
+#define MSG_VERSION  1
 
 /* Settings that may change while running; all validated by the supervisor. */
 struct runtime_config {
-	uint32_t batch;        /* B: packets per turn, 1 … 1024 */
-	uint32_t spin_us;      /* idle time before a core sleeps */
+	uint32_t batch;   /* B: packets per turn, 1 … 1024 */
+	uint32_t spin_us; /* idle time before a core sleeps */
 	uint32_t ack_delay_us;
-	uint32_t log_level;    /* enum log_level */
+	uint32_t log_level; /* enum log_level */
 	uint32_t rto_min_us;
-	uint32_t linger_ms;    /* how long unsent data of a client that is gone may still be tried */
+	uint32_t linger_ms; /* how long unsent data of a client that is gone may still be tried */
 	uint32_t syn_backlog;
 	uint32_t challenge_acks_per_s;
-	uint8_t cc;            /* enum tcp_cc as a number: same order as enum ix_cc */
+	uint8_t cc; /* enum tcp_cc as a number: same order as enum ix_cc */
 	uint8_t ecn, timestamps, sack, window_scaling;
 	uint8_t is_shared_core; /* placement: 1 = application and core thread share a core */
 	uint8_t reserved[2];
@@ -36,21 +36,21 @@ struct runtime_config {
 /* Sizes fixed at start; the state memfd is laid out from these alone (state.h). */
 struct static_config {
 	uint32_t cores;
-	uint32_t queues;           /* over all interfaces */
-	uint32_t frames_per_core;  /* UMEM frames whose home is one core */
+	uint32_t queues;          /* over all interfaces */
+	uint32_t frames_per_core; /* UMEM frames whose home is one core */
 	uint32_t conns_per_core;
 	uint32_t time_waits_per_core;
 	uint32_t syn_backlog_max_per_core;
 	uint32_t sent_records_per_core;
 	uint32_t ooo_records_per_core;
 	uint32_t send_chunks_per_core; /* pieces given to sendv and not yet acknowledged */
-	uint32_t xsk_ring_slots;   /* of each RX, TX, FILL, COMPLETION ring */
+	uint32_t xsk_ring_slots;       /* of each RX, TX, FILL, COMPLETION ring */
 	uint32_t flow_groups;
 	uint16_t ephemeral_base, ephemeral_span;
 	uint16_t cpu[IXD_CORES_MAX]; /* where core thread i is pinned; 0xffff: not pinned */
 	uint32_t rx_window_initial_bytes, rx_window_max_bytes; /* per connection */
-	uint64_t send_buffer_bytes;                            /* per connection: send_limit beyond what is acked */
-	uint32_t is_hugetlb;       /* the UMEM memfd is made of huge pages */
+	uint64_t send_buffer_bytes; /* per connection: send_limit beyond what is acked */
+	uint32_t is_hugetlb;        /* the UMEM memfd is made of huge pages */
 	uint8_t toeplitz_key[IXD_TOEPLITZ_KEY_BYTES];
 };
 
@@ -72,17 +72,17 @@ struct client_limits {
 enum msg_type {
 	MSG_NONE,
 	/* supervisor → dataplane */
-	MSG_DP_INIT,       /* fds: state, keys, umem, stats, mirror, ephemeral map, flow group map */
-	MSG_DP_XSK,        /* fd: one AF_XDP socket, bound; `xsk` */
-	MSG_DP_START,      /* all XSKs are sent: sandbox yourself and run; answered by MSG_SUP_READY */
-	MSG_DP_CONFIG,     /* `config` */
-	MSG_DP_CLIENT_ADD, /* fds: daemon memory, client memory, doorbell of each core; `client_add` */
-	MSG_DP_CLIENT_DEL, /* `client`: its socket was closed */
+	MSG_DP_INIT,          /* fds: state, keys, umem, stats, mirror, ephemeral map, flow group map */
+	MSG_DP_XSK,           /* fd: one AF_XDP socket, bound; `xsk` */
+	MSG_DP_START,         /* all XSKs are sent: sandbox yourself and run; answered by MSG_SUP_READY */
+	MSG_DP_CONFIG,        /* `config` */
+	MSG_DP_CLIENT_ADD,    /* fds: daemon memory, client memory, doorbell of each core; `client_add` */
+	MSG_DP_CLIENT_DEL,    /* `client`: its socket was closed */
 	MSG_DP_CLIENT_POLICY, /* `client_add`, without fds: new connect rules and limits */
-	MSG_DP_LISTEN,     /* `listen`: allowed, port is held; install on all cores, then MSG_SUP_LISTEN_READY */
-	MSG_DP_LISTEN_DONE,/* `listen`: owned entry is written, or outcome < 0: post `listening` */
-	MSG_DP_UNLISTEN,   /* `listen`: remove from all cores (owned entry is gone already) */
-	MSG_DP_STOP,       /* finish: reset connections, exit 0 */
+	MSG_DP_LISTEN, /* `listen`: allowed, port is held; install on all cores, then MSG_SUP_LISTEN_READY */
+	MSG_DP_LISTEN_DONE, /* `listen`: owned entry is written, or outcome < 0: post `listening` */
+	MSG_DP_UNLISTEN,    /* `listen`: remove from all cores (owned entry is gone already) */
+	MSG_DP_STOP,        /* finish: reset connections, exit 0 */
 	/* dataplane → supervisor */
 	MSG_SUP_READY,
 	MSG_SUP_ALIVE,        /* once a second: `alive` */
@@ -94,14 +94,15 @@ enum msg_type {
 	MSG_SUP_LISTEN_READY, /* `listen`: installed on all cores */
 	MSG_SUP_NEIGH,        /* `neigh`: a link-layer address is needed */
 	/* supervisor → control */
-	MSG_CTL_INIT,      /* fds: state (ro), stats (ro), mirror (ro), view (ro), verdicts map, control listener,
-	                    * flow group map */
-	MSG_CTL_CONFIG,    /* `config` */
-	MSG_CTL_REPLY,     /* `reply`: a piece of the answer to MSG_SUP_REQUEST */
+	MSG_CTL_INIT, /* fds: state (ro), stats (ro), mirror (ro), view (ro), verdicts map, control listener,
+		       * flow group map */
+	MSG_CTL_CONFIG, /* `config` */
+	MSG_CTL_REPLY,  /* `reply`: a piece of the answer to MSG_SUP_REQUEST */
 	MSG_CTL_STOP,
 	/* control → supervisor */
 	MSG_SUP_CTL_READY,
-	MSG_SUP_REQUEST, /* fd: the connection of the asker, so that the supervisor itself checks its peer; `request` */
+	MSG_SUP_REQUEST, /* fd: the connection of the asker, so that the supervisor itself checks its peer;
+			    `request` */
 	MSG_TYPE_COUNT
 };
 
@@ -114,16 +115,18 @@ struct msg_init {
 	struct static_config fixed;
 	struct runtime_config config;
 	uint64_t state_bytes, umem_bytes, stats_bytes, mirror_bytes, view_bytes;
-	uint32_t is_restart; /* the state memfd was used by a dataplane before */
-	uint32_t has_new_sockets; /* the AF_XDP sockets are not those of the dataplane before: no frame is the kernel's */
-	uint32_t epoch;      /* dataplane processes so far */
-	uint32_t admin_gid;  /* group that may change things, UINT32_MAX: none */
+	uint32_t is_restart;      /* the state memfd was used by a dataplane before */
+	uint32_t has_new_sockets; /* the AF_XDP sockets are not those of the dataplane before: no frame is the
+				     kernel's */
+	uint32_t epoch;           /* dataplane processes so far */
+	uint32_t admin_gid;       /* group that may change things, UINT32_MAX: none */
 };
 struct msg_xsk {
-	uint32_t iface;       /* index in the mirror's ifaces */
-	uint32_t queue;       /* index over all interfaces */
+	uint32_t iface; /* index in the mirror's ifaces */
+	uint32_t queue; /* index over all interfaces */
 	uint32_t core;
-	uint32_t is_primary;  /* its FILL and COMPLETION rings are the queue's; only primaries have them mapped */
+	uint32_t
+	    is_primary; /* its FILL and COMPLETION rings are the queue's; only primaries have them mapped */
 	uint32_t has_tx;
 	uint32_t is_zerocopy;
 	uint32_t rx_slots, tx_slots, fill_slots, comp_slots;
@@ -131,7 +134,7 @@ struct msg_xsk {
 struct msg_client_add {
 	uint32_t client; /* 0 … IXD_CLIENTS_MAX - 1 */
 	uint32_t uid, gid, pid;
-	uint32_t is_restart; /* known to a dataplane before: indices in its memories go on */
+	uint32_t is_restart;  /* known to a dataplane before: indices in its memories go on */
 	uint32_t rules_count; /* connect policy; no match: refused */
 	struct client_limits limits;
 	struct ix_welcome layout; /* as the client was or will be told */
@@ -139,10 +142,11 @@ struct msg_client_add {
 };
 struct msg_listen {
 	uint32_t client;
-	uint32_t core;     /* whose command ring it came through */
+	uint32_t core; /* whose command ring it came through */
 	uint64_t cookie;
 	uint32_t listener; /* supervisor's id, 0 … IXD_LISTENERS_MAX - 1 */
-	uint32_t is_first; /* the first client of this listener: cores must install it; else only add the client */
+	uint32_t
+	    is_first; /* the first client of this listener: cores must install it; else only add the client */
 	uint8_t addr[16];
 	uint16_t port, vlan;
 	uint32_t flags, backlog, user_timeout_ms;
@@ -174,7 +178,8 @@ struct msg {
 		} fault;
 		struct msg_listen listen;
 		struct {
-			uint64_t turns[IXD_CORES_MAX]; /* loop turns of each core, or sleeps: progress for the watchdog */
+			uint64_t turns[IXD_CORES_MAX]; /* loop turns of each core, or sleeps: progress for the
+							  watchdog */
 		} alive;
 		struct {
 			uint8_t addr[16];

@@ -24,11 +24,11 @@ enum frame_owner { FRAME_FREE, FRAME_KERNEL_RX, FRAME_KERNEL_TX, FRAME_CORE };
 
 enum conn_phase {
 	CONN_FREE,
-	CONN_OPENING,     /* connect sent, or passive handshake going on */
-	CONN_KNOCKED,     /* established, offered to a client, not accepted yet */
-	CONN_OPEN,        /* the client has it */
-	CONN_CLOSED,      /* the client has given it up by close: only its unsent data matters */
-	CONN_ORPHANED,    /* closed, and the client itself is gone; its memory is held for the unsent data */
+	CONN_OPENING,  /* connect sent, or passive handshake going on */
+	CONN_KNOCKED,  /* established, offered to a client, not accepted yet */
+	CONN_OPEN,     /* the client has it */
+	CONN_CLOSED,   /* the client has given it up by close: only its unsent data matters */
+	CONN_ORPHANED, /* closed, and the client itself is gone; its memory is held for the unsent data */
 };
 
 /* Events owed to the client because its ring was full. Receive and sent events need no list: they follow from
@@ -53,13 +53,13 @@ struct conn_record {
 	uint8_t dead_reason; /* enum ix_reason */
 	uint8_t flags;
 	uint64_t cookie;
-	uint64_t sent_given_off;  /* bytes taken from sendv */
-	uint64_t sent_acked_off;  /* acknowledged by the peer */
-	uint64_t sent_posted_off; /* acknowledged and told to the client */
-	uint64_t sent_limit_off;  /* send_limit as last told */
+	uint64_t sent_given_off;         /* bytes taken from sendv */
+	uint64_t sent_acked_off;         /* acknowledged by the peer */
+	uint64_t sent_posted_off;        /* acknowledged and told to the client */
+	uint64_t sent_limit_off;         /* send_limit as last told */
 	uint32_t chunk_head, chunk_tail; /* sendv pieces not yet acknowledged, STATE_NONE when empty */
-	uint32_t chunk_cursor;    /* piece in which the next new byte to send lies */
-	uint32_t cell_head, cell_tail; /* RX cells in stream order */
+	uint32_t chunk_cursor;           /* piece in which the next new byte to send lies */
+	uint32_t cell_head, cell_tail;   /* RX cells in stream order */
 	uint32_t rx_reserved_cells;
 	uint64_t rx_base_off;     /* stream offset of the first byte of cell_head */
 	uint64_t rx_ready_off;    /* in order up to here */
@@ -69,10 +69,10 @@ struct conn_record {
 	uint32_t rx_window_bytes; /* present size of the receive budget */
 	uint32_t neigh;           /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
 	uint32_t route_generation;
-	uint8_t iface;            /* index in the mirror */
+	uint8_t iface; /* index in the mirror */
 	uint8_t reserved[3];
-	uint64_t rx_grow_off;     /* receive-window growth: measured from here */
-	uint64_t handle;          /* as the client knows it */
+	uint64_t rx_grow_off; /* receive-window growth: measured from here */
+	uint64_t handle;      /* as the client knows it */
 	uint64_t reserved2[5];
 };
 _Static_assert(sizeof(struct conn_record) == 192, "three cache lines");
@@ -100,11 +100,11 @@ struct state_layout {
 	size_t frame_owner_off; /* uint8_t per frame of the whole UMEM */
 	size_t core_off[IXD_CORES_MAX];
 	size_t engine_off, engine_bytes; /* from core_off: surviving memory of the TCP engine */
-	size_t conn_off;                 /* from core_off: struct conn_record[2 * conns_per_core]: first half by
-	                                  * index in the engine, second half connections that the engine has
-	                                  * forgotten and whose client is still owed events */
-	size_t chunk_off;                /* from core_off: struct send_chunk[send_chunks_per_core] */
-	size_t listener_off;             /* from core_off: struct listener_record[IXD_LISTENERS_MAX] */
+	size_t conn_off;     /* from core_off: struct conn_record[2 * conns_per_core]: first half by
+			      * index in the engine, second half connections that the engine has
+			      * forgotten and whose client is still owed events */
+	size_t chunk_off;    /* from core_off: struct send_chunk[send_chunks_per_core] */
+	size_t listener_off; /* from core_off: struct listener_record[IXD_LISTENERS_MAX] */
 };
 
 /* What a core knows of a listener, so that a new dataplane process has it again. */

@@ -15,9 +15,9 @@
 
 struct view_iface {
 	char name[16];
-	char mode[16];       /* "native" or "generic" */
-	char mode_why[128];  /* why not what was asked first; empty when it is */
-	char copy[16];       /* "zerocopy", "copy" or "mixed" */
+	char mode[16];      /* "native" or "generic" */
+	char mode_why[128]; /* why not what was asked first; empty when it is */
+	char copy[16];      /* "zerocopy", "copy" or "mixed" */
 	char copy_why[128];
 	uint32_t ifindex, queues, queue_base;
 };

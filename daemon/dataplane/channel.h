@@ -60,10 +60,10 @@ struct channel {
 	uint32_t rung_evt_cons; /* evt_cons when the doorbell was last rung */
 	uint8_t state;          /* enum channel_state */
 	bool has_rung;
-	bool is_busy;   /* in client_side.busy */
-	bool is_paused; /* a command waits for room in the event ring */
+	bool is_busy;       /* in client_side.busy */
+	bool is_paused;     /* a command waits for room in the event ring */
 	bool is_last_drain; /* in command_drain_last() */
-	bool is_polled; /* in client_side.polled, else in client_side.idle */
+	bool is_polled;     /* in client_side.polled, else in client_side.idle */
 	uint16_t client;
 	uint16_t idle_turns; /* polled in vain so often in a row */
 

@@ -37,7 +37,7 @@ struct client_shared {
 	uint32_t blocks;
 	uint32_t blocks_free __attribute__((aligned(64)));
 	uint32_t cells_reserved; /* by connections, over all cores */
-	uint64_t *bitmap; /* 1: the block is lent to nobody */
+	uint64_t *bitmap;        /* 1: the block is lent to nobody */
 	struct rx_block *block;
 	/* Links of cells in a connection's list; the 16 words of a block fill one cache line, so that cores
 	 * do not write to one line. */

@@ -22,8 +22,8 @@ int command_unlisten(struct command *c);
 int command_connect(struct command *c);
 int command_cancel(struct command *c);
 
-/* The client has gone: does what is left in its command ring to its connections, whatever the room for events;
- * it opens nothing any more. Core thread; the channel is still open. */
+/* The client has gone: does what is left in its command ring to its connections, whatever the room for
+ * events; it opens nothing any more. Core thread; the channel is still open. */
 void command_drain_last(struct channel *channel);
 
 /* Counts a refusal and returns the error. */

@@ -15,10 +15,11 @@
 
 struct bpf_set; /* the loaded program, its maps and links */
 
-/* Loads the program with the constants of `fixed`, removes what a dead predecessor left in pin_dir (it holds the
- * instance's lock no more), makes pin_dir and pins the maps there. Errors: bpffs not mounted (says how), missing
- * capability (says which), verifier's last line. *set is the caller's to bpf_set_free(). */
-int bpf_set_load(const struct static_config *fixed, const char *pin_dir, struct bpf_set **set, struct why *why);
+/* Loads the program with the constants of `fixed`, removes what a dead predecessor left in pin_dir (it holds
+ * the instance's lock no more), makes pin_dir and pins the maps there. Errors: bpffs not mounted (says how),
+ * missing capability (says which), verifier's last line. *set is the caller's to bpf_set_free(). */
+int bpf_set_load(const struct static_config *fixed, const char *pin_dir, struct bpf_set **set,
+		 struct why *why);
 /* Detaches from every interface, removes pins and pin_dir, closes all. NULL is allowed. */
 void bpf_set_free(struct bpf_set *set);
 
@@ -30,12 +31,14 @@ int bpf_set_program_fd(const struct bpf_set *set);
 
 /* For xdp_attach(): pins a link as PIN_DIR/link_NAME (by number when the name has a dot) and takes the
  * descriptor over; on error it stays the caller's. */
-int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex, struct why *why);
+int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex,
+		      struct why *why);
 
-/* Writing the maps. addr is IPv4 mapped; for owned, all zero is any address that is in local. Port and vlan in host
- * order. -ENOENT from _del: was not there; -E2BIG from _add: the map is full (IXD_OWNED_MAX,
+/* Writing the maps. addr is IPv4 mapped; for owned, all zero is any address that is in local. Port and vlan
+ * in host order. -ENOENT from _del: was not there; -E2BIG from _add: the map is full (IXD_OWNED_MAX,
  * IXD_LOCAL_ADDRS_MAX). */
-int bpf_set_owned_add(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan, uint32_t listener);
+int bpf_set_owned_add(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan,
+		      uint32_t listener);
 int bpf_set_owned_del(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan);
 int bpf_set_local_add(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan);
 int bpf_set_local_del(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan);

@@ -8,10 +8,12 @@
 
 #include "daemon/supervisor/why.h"
 
-/* Makes pin_dir with its parents. -ENODEV when the place is no BPF file system; *why says how to mount one. */
+/* Makes pin_dir with its parents. -ENODEV when the place is no BPF file system; *why says how to mount one.
+ */
 int bpf_pins_prepare(const char *pin_dir, struct why *why);
 /* Detaches the links that are pinned in pin_dir, at once and for certain, and removes every pin. A directory
- * that does not exist is fine. The caller holds the instance's lock, so that all of it belongs to the dead. */
+ * that does not exist is fine. The caller holds the instance's lock, so that all of it belongs to the dead.
+ */
 int bpf_pins_clear(const char *pin_dir, struct why *why);
 /* bpf_pins_clear(), then removes pin_dir, and its parent when that has become empty. Never fails aloud. */
 void bpf_pins_remove(const char *pin_dir);

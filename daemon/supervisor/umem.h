@@ -14,8 +14,8 @@
 enum umem_pages { UMEM_PAGES_AUTO, UMEM_PAGES_NEVER_HUGE, UMEM_PAGES_HUGE };
 
 struct umem {
-	int fd;      /* memfd, sealed against growing and shrinking; -1: none */
-	void *area;  /* mapped until all AF_XDP sockets are made, for UMEM registration; NULL: not mapped */
+	int fd;       /* memfd, sealed against growing and shrinking; -1: none */
+	void *area;   /* mapped until all AF_XDP sockets are made, for UMEM registration; NULL: not mapped */
 	size_t bytes; /* rounded up to whole pages of the kind used */
 	bool is_hugetlb;
 };

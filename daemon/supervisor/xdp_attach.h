@@ -20,6 +20,6 @@ struct xdp_attached {
 /* Attaches and pins the link as PIN_DIR/link_NAME; bpf_set_free() detaches. Errors: another XDP program is
  * attached (its id, way out), mode refused by the driver, interface gone. */
 int xdp_attach(struct bpf_set *set, const char *iface_name, uint32_t ifindex, enum xdp_mode mode,
-               struct xdp_attached *got, struct why *why);
+	       struct xdp_attached *got, struct why *why);
 
 #endif

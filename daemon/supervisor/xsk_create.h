@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes AF_XDP sockets: opened, rings sized, UMEM registered or shared, bound. Nothing of them stays mapped here;
- * the dataplane maps the rings.
+ * Makes AF_XDP sockets: opened, rings sized, UMEM registered or shared, bound. Nothing of them stays mapped
+ * here; the dataplane maps the rings.
  *
  * Before Linux 6.4 the rings of a bound socket can be mapped no more. There a socket is left unbound (*late*)
  * until a dataplane has mapped its rings, then xsk_bind() is called; and a new dataplane needs new sockets,
@@ -22,18 +22,18 @@ enum xsk_copy { XSK_COPY_AUTO, XSK_COPY_COPY, XSK_COPY_ZEROCOPY };
 struct xsk_request {
 	const char *iface_name;
 	uint32_t ifindex;
-	uint32_t queue;           /* of the interface, from 0 */
-	bool is_primary;          /* the first socket of this queue: brings FILL and COMPLETION */
-	enum xsk_copy copy;       /* for a secondary: what the primary of its queue got */
-	uint32_t ring_slots;      /* of each ring; a power of two */
+	uint32_t queue;      /* of the interface, from 0 */
+	bool is_primary;     /* the first socket of this queue: brings FILL and COMPLETION */
+	enum xsk_copy copy;  /* for a secondary: what the primary of its queue got */
+	uint32_t ring_slots; /* of each ring; a power of two */
 	const struct umem *umem;
-	int first_fd;             /* socket that registered the UMEM, -1: this one registers it */
-	int primary_fd;           /* for a secondary: the primary of its queue */
-	bool is_late;             /* leave it unbound: what the first socket of this kernel got (!is_bound) */
+	int first_fd;   /* socket that registered the UMEM, -1: this one registers it */
+	int primary_fd; /* for a secondary: the primary of its queue */
+	bool is_late;   /* leave it unbound: what the first socket of this kernel got (!is_bound) */
 };
 
 struct xsk_made {
-	int fd; /* the caller's */
+	int fd;        /* the caller's */
 	bool is_bound; /* false: call xsk_bind() when its rings are mapped, in the order of creation */
 	bool is_zerocopy;
 	bool has_tx;
@@ -41,7 +41,8 @@ struct xsk_made {
 	char copy_why[128]; /* why `auto` did not get zero copy; else empty */
 };
 
-/* Errors name interface, queue and reason; EBUSY right after a killed predecessor is retried within one second. */
+/* Errors name interface, queue and reason; EBUSY right after a killed predecessor is retried within one
+ * second. */
 int xsk_create(const struct xsk_request *request, struct xsk_made *made, struct why *why);
 /* Binds a late socket. request is the one that it was made with; its descriptors must be open, umem may be
  * unmapped. Errors as those of xsk_create(). */

@@ -108,7 +108,8 @@ static inline void k_tune(int fd)
 	int on = 1;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) != 0 && wanted != NULL)
-		k_die("the kernel does not have or not permit congestion control %s: %s", name, strerror(errno));
+		k_die("the kernel does not have or not permit congestion control %s: %s", name,
+		      strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
