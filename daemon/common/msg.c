@@ -6,10 +6,12 @@
 #include "daemon/common/msg.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "daemon/common/rights.h"
 
 #define PAYLOAD_OFF    offsetof(struct msg, init)
 #define PAYLOAD(field) sizeof(((struct msg *)0)->field)
@@ -93,10 +95,12 @@ int msg_send(int socket_fd, const struct msg *m, const int *fds, unsigned fds_co
 	return 0;
 }
 
-static void fds_close(const int *fds, unsigned count)
+/* A message without a byte reads like the end of file; only at the end has the peer hung up. */
+static bool has_hung_up(int socket_fd)
 {
-	for (unsigned i = 0; i < count; i++)
-		close(fds[i]);
+	struct pollfd look = {.fd = socket_fd, .events = POLLRDHUP};
+
+	return poll(&look, 1, 0) != 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /* Takes over every descriptor that came, so that a refused message leaves none behind. */
@@ -145,10 +149,10 @@ int msg_recv(int socket_fd, struct msg *m, int *fds, unsigned *fds_count)
 
 	unsigned count = fds_take(&header, fds);
 
-	if (bytes == 0 && count == 0)
+	if (bytes == 0 && count == 0 && has_hung_up(socket_fd))
 		return 0;
 	if (!msg_is_well_formed(m, (size_t)bytes, count, header.msg_flags)) {
-		fds_close(fds, count);
+		rights_close(fds, count);
 		return -EPROTO;
 	}
 	*fds_count = count;

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/common/rights.h"
+
 int connection_open(struct connection *c, int fd, uid_t uid, uint64_t now_ns)
 {
 	memset(c, 0, sizeof(*c));
@@ -38,7 +40,7 @@ void connection_close(struct connection *c)
 int connection_read(struct connection *c, uint64_t now_ns)
 {
 	size_t room = CONNECTION_CALL_BYTES_MAX - c->in_len;
-	ssize_t got = recv(c->fd, c->in + c->in_len, room, MSG_DONTWAIT);
+	ssize_t got = rights_recv(c->fd, c->in + c->in_len, room, MSG_DONTWAIT, NULL);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "daemon/common/rights.h"
 #include "daemon/dataplane/event.h"
 
 /* A client that had no command in so many turns is looked at less often. */
@@ -232,7 +233,12 @@ void channel_doorbell(struct core *core, struct channel *channel)
 	if (channel->state == CHANNEL_OPEN)
 		channel_poll_always(channel);
 	for (int i = 0; i < DOORBELL_READS_MAX; i++) {
-		ssize_t got = recv(channel->doorbell_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		bool has_rights;
+		ssize_t got =
+		    rights_recv(channel->doorbell_fd, bytes, sizeof(bytes), MSG_DONTWAIT, &has_rights);
+
+		if (has_rights)
+			channel_fault(channel, "it sends descriptors over its doorbell");
 
 		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
 			doorbell_hang_up(channel);

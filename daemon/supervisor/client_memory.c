@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/common/rights.h"
 #include "daemon/supervisor/memory.h"
 
 static int within(uint64_t asked, uint64_t standard, uint64_t most, const char *what, uint64_t *granted,
@@ -99,6 +100,7 @@ static int doorbells_create(struct client_memory *memory, int *peer_fds)
 		int pair[2];
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 			return -errno;
+		rights_refuse(pair[0]);
 		memory->doorbell_fd[i] = pair[0];
 		peer_fds[i] = pair[1];
 	}

@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/common/rights.h"
+
 int instance_name_check(const char *name, struct why *why)
 {
 	size_t length = strlen(name);
@@ -168,6 +170,7 @@ int instance_socket_open(const char *path, int type, uint32_t mode, uint32_t gid
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return why_set(why, -errno, "socket %s: %s", path, strerror(errno));
+	rights_refuse(fd);
 	unlink(path);
 	/* Nobody may connect before mode and group are right: listen comes last. */
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || chmod(path, mode) != 0 ||

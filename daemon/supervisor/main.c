@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/rights.h"
 #include "daemon/supervisor/privileges.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -118,6 +119,7 @@ static void sockets_from_systemd(struct supervisor *supervisor)
 
 		/* systemd's are blocking: an accept that finds nobody would stop the whole loop. */
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+		rights_refuse(fd);
 		if (strcmp(names[i], "client") == 0 && sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
 			supervisor->client_listener_fd = fd;
 		else if (strcmp(names[i], "control") == 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)

@@ -158,6 +158,7 @@ Test(msg, malformed_is_refused_and_its_descriptors_closed)
 		unsigned fds;
 		const char *why;
 	} cases[] = {
+	    {MSG_NONE, 0, 0, "no byte, which is not the end of file"},
 	    {MSG_NONE, head, 0, "no type"},
 	    {MSG_TYPE_COUNT, head, 0, "type beyond the last"},
 	    {UINT32_MAX, head, 3, "absurd type"},
