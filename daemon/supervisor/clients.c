@@ -14,11 +14,14 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/rights.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define NS_PER_S       1000000000ull
 #define ACCEPT_BURST   64
 #define STRANGER_SLOTS 8 /* connections that a user may have beyond the clients it is allowed */
+#define STRANGERS_MAX  32 /* and all the users together that no policy admits */
+#define ACCEPT_REST_NS (200 * NS_PER_MS)
 
 static void on_client_readable(void *arg);
 
@@ -128,6 +131,18 @@ static uint32_t clients_of_user(const struct supervisor *supervisor, uint32_t ui
 	return count;
 }
 
+/* Connections of users that no policy admits: each hears why, and whoever may take many user ids must not take
+ * all slots with them. */
+static uint32_t strangers(const struct supervisor *supervisor)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++)
+		count += supervisor->clients[i].state == CLIENT_HELLO &&
+			 client_policy(supervisor, &supervisor->clients[i]) == NULL;
+	return count;
+}
+
 static void message_client_add(const struct supervisor *supervisor, const struct client *client,
 			       struct msg *m)
 {
@@ -216,7 +231,8 @@ static void client_hello(struct client *client)
 	struct ix_hello hello;
 	struct why why = {""};
 	/* MSG_TRUNC: the real length, so that a longer message is seen as one. */
-	ssize_t length = recv(client->socket_fd, &hello, sizeof(hello), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t length =
+	    rights_recv(client->socket_fd, &hello, sizeof(hello), MSG_DONTWAIT | MSG_TRUNC, NULL);
 
 	if (length < 0 && errno == EAGAIN)
 		return;
@@ -246,7 +262,7 @@ static void on_client_readable(void *arg)
 		client_hello(client);
 		return;
 	}
-	ssize_t length = recv(client->socket_fd, &byte, 1, MSG_DONTWAIT);
+	ssize_t length = rights_recv(client->socket_fd, &byte, 1, MSG_DONTWAIT, NULL);
 	if (length < 0 && errno == EAGAIN)
 		return;
 	if (length > 0)
@@ -316,6 +332,8 @@ static void client_connect(struct supervisor *supervisor, int fd)
 	/* Before anything of it is read: nobody may fill all slots by connecting and saying nothing. */
 	if (!refusal && clients_of_user(supervisor, found.uid, CLIENT_HELLO) >= most)
 		refusal = "this user has too many connections already";
+	else if (!refusal && policy == NULL && strangers(supervisor) >= STRANGERS_MAX)
+		refusal = "no policy admits this user, and ixd is busy saying so to others";
 	else if (!refusal && client == NULL)
 		refusal = "ixd has as many clients as it can have";
 	if (refusal) {
@@ -339,6 +357,29 @@ static void client_connect(struct supervisor *supervisor, int fd)
 			       client->since_ns + supervisor->config->hello_timeout_ms * NS_PER_MS);
 }
 
+static void on_connect(void *arg);
+
+static void on_accept_time(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	supervisor->client_listener_watch =
+	    loop_watch_add(&supervisor->loop, supervisor->client_listener_fd, on_connect, supervisor);
+	if (supervisor->client_listener_watch == NULL)
+		loop_timer_set(&supervisor->loop, &supervisor->accept_timer, monotonic_ns() + ACCEPT_REST_NS);
+}
+
+/* Who waits to be accepted keeps the socket readable: without a rest the loop would turn for nothing until
+ * descriptors are free. */
+static void accept_rest(struct supervisor *supervisor, int error)
+{
+	log_stranger(supervisor, "a client cannot be accepted now: %s; see LimitNOFILE= and ulimit -n",
+		     strerror(error));
+	loop_watch_remove(&supervisor->loop, supervisor->client_listener_watch);
+	supervisor->client_listener_watch = NULL;
+	loop_timer_set(&supervisor->loop, &supervisor->accept_timer, monotonic_ns() + ACCEPT_REST_NS);
+}
+
 static void on_connect(void *arg)
 {
 	struct supervisor *supervisor = arg;
@@ -347,7 +388,10 @@ static void on_connect(void *arg)
 		int fd = accept4(supervisor->client_listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			client_connect(supervisor, fd);
-		else if (errno != ECONNABORTED && errno != EINTR)
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			accept_rest(supervisor, errno);
+			return;
+		} else if (errno != ECONNABORTED && errno != EINTR)
 			return;
 	}
 }
@@ -359,6 +403,8 @@ int clients_init(struct supervisor *supervisor)
 		memset(&supervisor->clients[i].memory, 0xff, sizeof(supervisor->clients[i].memory));
 		supervisor->clients[i].memory.cores = 0;
 	}
+	supervisor->accept_timer.on_time = on_accept_time;
+	supervisor->accept_timer.arg = supervisor;
 	supervisor->hello_timer.on_time = on_hello_time;
 	supervisor->hello_timer.arg = supervisor;
 	supervisor->client_listener_watch =
@@ -414,7 +460,7 @@ void client_on_ready(struct supervisor *supervisor, uint32_t index)
 {
 	struct client *client = index < IXD_CLIENTS_MAX ? &supervisor->clients[index] : NULL;
 
-	if (client == NULL || client->state != CLIENT_ADDING)
+	if (client == NULL || client->state != CLIENT_ADDING || !client->was_added)
 		return; /* left meanwhile, or welcomed before the dataplane was restarted */
 	int error = welcome_send(client);
 	peer_fds_close(client);
@@ -432,7 +478,7 @@ void client_on_ready(struct supervisor *supervisor, uint32_t index)
 void client_on_gone(struct supervisor *supervisor, uint32_t index)
 {
 	if (index >= IXD_CLIENTS_MAX || supervisor->clients[index].state != CLIENT_LEAVING) {
-		log_warning("dataplane says that client %u is gone, which it is not", index);
+		log_debug("dataplane says that client %u is gone, which it is not", index);
 		return;
 	}
 	client_free(&supervisor->clients[index]);

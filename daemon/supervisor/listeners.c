@@ -80,9 +80,10 @@ static void listener_free(struct supervisor *supervisor, struct listener *listen
 	publish_listener(supervisor, index);
 }
 
-/* Connections of this listener that the dataplane still has. Its memory is read without trust: a lie keeps a
+/* Marks the listeners of which the dataplane still has connections, in one walk however many are asked for: a
+ * client could make us look at all of it for each of its own. The memory is read without trust: a lie keeps a
  * port held and harms nobody else. */
-static bool has_connections(const struct supervisor *supervisor, uint32_t index)
+static void mark_connected(const struct supervisor *supervisor, bool has_connections[IXD_LISTENERS_MAX])
 {
 	const struct static_config *fixed = &supervisor->config->fixed;
 	const uint8_t *state = supervisor->state.area;
@@ -92,25 +93,28 @@ static bool has_connections(const struct supervisor *supervisor, uint32_t index)
 		    (const struct conn_record *)(const void *)(state + supervisor->layout.core_off[core] +
 							       supervisor->layout.conn_off);
 		/* The second half are those that the engine has forgotten already. */
-		for (uint32_t i = 0; i < fixed->conns_per_core; i++)
-			if (__atomic_load_n(&records[i].phase, __ATOMIC_RELAXED) != CONN_FREE &&
-			    __atomic_load_n(&records[i].listener, __ATOMIC_RELAXED) == index)
-				return true;
+		for (uint32_t i = 0; i < fixed->conns_per_core; i++) {
+			uint32_t index = __atomic_load_n(&records[i].listener, __ATOMIC_RELAXED);
+
+			if (index < IXD_LISTENERS_MAX &&
+			    __atomic_load_n(&records[i].phase, __ATOMIC_RELAXED) != CONN_FREE)
+				has_connections[index] = true;
+		}
 	}
-	return false;
 }
 
 static void on_drain_time(void *arg)
 {
 	struct supervisor *supervisor = arg;
-	bool is_left = false;
+	bool is_left = false, has_connections[IXD_LISTENERS_MAX] = {false};
 
+	mark_connected(supervisor, has_connections);
 	for (uint32_t i = 0; i < IXD_LISTENERS_MAX; i++) {
 		struct listener *listener = &supervisor->listeners[i];
 		if (!listener->is_used || !listener->is_draining)
 			continue;
 		/* A dataplane that is not there cannot have heard of the unlisten yet. */
-		if (supervisor->dataplane.is_ready && !has_connections(supervisor, i))
+		if (supervisor->dataplane.is_ready && !has_connections[i])
 			listener_free(supervisor, listener);
 		else
 			is_left = true;
@@ -330,16 +334,16 @@ void listeners_forget_client(struct supervisor *supervisor, uint32_t client)
 			member_remove(supervisor, &supervisor->listeners[i], client);
 }
 
-/* A new dataplane has the listeners of the one before from its records; what was under way is said again. */
+/* A new dataplane has the listeners of the one before from its records; what was under way is said again. What
+ * we gave up meanwhile the one before may never have heard, or not have done, so that is said of every place that
+ * nobody has: a listener left there would stand in the way of the next. */
 void listeners_introduce(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < IXD_LISTENERS_MAX; i++) {
 		struct listener *listener = &supervisor->listeners[i];
 
-		if (!listener->is_used)
-			continue;
-		if (listener->members == 0)
-			tell_unlisten(supervisor, listener, 0);
+		if (!listener->is_used || listener->members == 0)
+			tell_unlisten(supervisor, listener, IXD_CLIENTS_MAX);
 		for (uint32_t client = 0; client < IXD_CLIENTS_MAX; client++)
 			if (listener->member[client] == MEMBER_ASKED)
 				tell_listen(supervisor, listener, client);

@@ -6,18 +6,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/rights.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define BURST 256 /* then the loop's other work has its turn */
-
-static void close_all(const int *fds, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		close(fds[i]);
-}
 
 /* Text from an unprivileged process goes into the log: no control characters. */
 static void text_clean(char *text, size_t size)
@@ -28,8 +22,14 @@ static void text_clean(char *text, size_t size)
 			*text = '?';
 }
 
-static void take_from_dataplane(struct supervisor *supervisor, struct msg *m)
+static void take_from_dataplane(struct process *process, struct msg *m)
 {
+	struct supervisor *supervisor = process->supervisor;
+
+	/* Before it is ready it knows of no client, and of one that was condemned nothing counts: the next one
+	 * is told everything anew. */
+	if (process->is_condemned || (!process->is_ready && m->type != MSG_SUP_READY))
+		return;
 	switch (m->type) {
 	case MSG_SUP_READY:
 		dataplane_is_ready(supervisor);
@@ -62,8 +62,34 @@ static void take_from_dataplane(struct supervisor *supervisor, struct msg *m)
 			log_debug("a neighbour that the dataplane asks for cannot be had");
 		return;
 	default:
-		log_warning("dataplane says %s, which is not for it to say", msg_type_name(m->type));
+		log_warning("dataplane says %s", msg_type_name(m->type));
+		process_condemn(process, "says what is not for it to say");
 	}
+}
+
+/* End of file: its exit is about to be seen, or the watchdog sees that it lives on. Until then there is nothing
+ * to wait for here. */
+static void process_is_deaf(struct process *process)
+{
+	loop_watch_remove(&process->supervisor->loop, process->socket_watch);
+	process->socket_watch = NULL;
+	if (process->deaf_since_ns == 0)
+		process->deaf_since_ns = monotonic_ns();
+}
+
+/* Takes messages until there are none; false: leave it for the next turn. */
+static bool process_hear(struct process *process, struct msg *m, int *fds, unsigned *fds_count)
+{
+	int result = process->child.pid != 0 ? msg_recv(process->child.socket_fd, m, fds, fds_count) : 0;
+
+	if (result == 1)
+		return true;
+	/* None of ours sends such a thing, and one that does may send it for ever. */
+	if (result == -EPROTO)
+		process_condemn(process, "sends malformed messages");
+	else if (result != -EAGAIN && process->socket_watch != NULL)
+		process_is_deaf(process);
+	return false;
 }
 
 void messages_from_dataplane(void *arg)
@@ -73,57 +99,38 @@ void messages_from_dataplane(void *arg)
 	unsigned fds_count;
 	struct msg m;
 
-	for (unsigned i = 0; i < BURST && process->child.pid != 0; i++) {
-		int result = msg_recv(process->child.socket_fd, &m, fds, &fds_count);
-		if (result == -EPROTO) {
-			log_warning("dataplane sent a malformed message");
-			continue;
-		}
-		if (result <= 0) {
-			/* End of file: its exit is about to be seen; until then there is nothing to wait for
-			 * here. */
-			if (result != -EAGAIN) {
-				loop_watch_remove(&process->supervisor->loop, process->socket_watch);
-				process->socket_watch = NULL;
-			}
-			return;
-		}
-		close_all(fds, fds_count);
-		take_from_dataplane(process->supervisor, &m);
+	for (unsigned i = 0; i < BURST && process_hear(process, &m, fds, &fds_count); i++) {
+		rights_close(fds, fds_count);
+		take_from_dataplane(process, &m);
+	}
+}
+
+static void take_from_control(struct process *process, const struct msg *m, const int *fds)
+{
+	struct supervisor *supervisor = process->supervisor;
+
+	if (m->type == MSG_SUP_CTL_READY) {
+		process->is_ready = process->has_been_ready = true;
+		publish_processes(supervisor);
+		processes_announce(supervisor);
+	} else if (m->type == MSG_SUP_REQUEST && m->request.kind == REQUEST_RECONFIGURE) {
+		reconfigure_on_request(supervisor, m->request.id, fds[0]);
+	} else {
+		log_warning("control says %s", msg_type_name(m->type));
+		process_condemn(process, "says what is not for it to say");
 	}
 }
 
 void messages_from_control(void *arg)
 {
 	struct process *process = arg;
-	struct supervisor *supervisor = process->supervisor;
 	int fds[MSG_FDS_MAX];
 	unsigned fds_count;
 	struct msg m;
 
-	for (unsigned i = 0; i < BURST && process->child.pid != 0; i++) {
-		int result = msg_recv(process->child.socket_fd, &m, fds, &fds_count);
-		if (result == -EPROTO) {
-			log_warning("control sent a malformed message");
-			continue;
-		}
-		if (result <= 0) {
-			if (result != -EAGAIN) {
-				loop_watch_remove(&supervisor->loop, process->socket_watch);
-				process->socket_watch = NULL;
-			}
-			return;
-		}
-		if (m.type == MSG_SUP_CTL_READY) {
-			process->is_ready = process->has_been_ready = true;
-			publish_processes(supervisor);
-			processes_announce(supervisor);
-		} else if (m.type == MSG_SUP_REQUEST && fds_count == 1 &&
-			   m.request.kind == REQUEST_RECONFIGURE) {
-			reconfigure_on_request(supervisor, m.request.id, fds[0]);
-		} else {
-			log_warning("control says %s, which is not for it to say", msg_type_name(m.type));
-		}
-		close_all(fds, fds_count);
+	for (unsigned i = 0; i < BURST && process_hear(process, &m, fds, &fds_count); i++) {
+		if (!process->is_condemned)
+			take_from_control(process, &m, fds);
+		rights_close(fds, fds_count);
 	}
 }

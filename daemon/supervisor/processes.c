@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/rights.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define NS_PER_S          1000000000ull
 #define WATCHDOG_TICK_NS  (NS_PER_S / 2)
 #define START_PATIENCE_NS (10 * NS_PER_S)
 #define STOP_PATIENCE_NS  (3 * NS_PER_S)
+#define DEAF_PATIENCE_NS  NS_PER_S
 #define STEADY_NS         (10 * NS_PER_S) /* a process that ran for so long is started again at once */
 #define BACK_OFF_FIRST_MS 100
 #define BACK_OFF_MOST_MS  5000
@@ -90,6 +92,9 @@ static int process_start(struct process *process, struct why *why)
 	if (error)
 		return error;
 	process->is_ready = process->is_condemned = false;
+	process->deaf_since_ns = 0;
+	if (process == &supervisor->dataplane)
+		rights_refuse(process->child.socket_fd); /* it has none to send */
 	process->exit_watch =
 	    loop_watch_add(&supervisor->loop, process->child.pid_fd, on_exit_readable, process);
 	process->socket_watch = loop_watch_add(
@@ -171,8 +176,10 @@ static void on_exit_readable(void *arg)
 	loop_timer_set(&supervisor->loop, &process->restart, monotonic_ns() + wait_ms * NS_PER_MS);
 }
 
-static void watchdog_kill(struct process *process, const char *reason)
+void process_condemn(struct process *process, const char *reason)
 {
+	if (process->is_condemned)
+		return;
 	log_error("%s (process %d) %s; killing it", process->child.program, (int)process->child.pid, reason);
 	process->is_ready = false;
 	process->is_condemned = true;
@@ -183,7 +190,11 @@ static void watch_start(struct process *process, uint64_t now_ns)
 {
 	if (process->child.pid != 0 && !process->is_ready && !process->is_condemned &&
 	    now_ns - process->child.started_ns > START_PATIENCE_NS)
-		watchdog_kill(process, "is not ready 10 seconds after its start");
+		process_condemn(process, "is not ready 10 seconds after its start");
+	/* One that ends closes its socket, too, but then its exit is seen at once. */
+	if (process->child.pid != 0 && process->deaf_since_ns != 0 &&
+	    now_ns - process->deaf_since_ns > DEAF_PATIENCE_NS)
+		process_condemn(process, "has closed its socket and lives on");
 }
 
 static void on_watchdog(void *arg)
@@ -202,7 +213,7 @@ static void on_watchdog(void *arg)
 		if (supervisor->progress_ns[i] < oldest_ns)
 			oldest_ns = supervisor->progress_ns[i];
 	if (now_ns - oldest_ns > patience_ns)
-		watchdog_kill(&supervisor->dataplane, "has a core that makes no progress");
+		process_condemn(&supervisor->dataplane, "has a core that makes no progress");
 }
 
 void dataplane_is_alive(struct supervisor *supervisor, const struct msg *m)
@@ -225,7 +236,7 @@ void dataplane_is_ready(struct supervisor *supervisor)
 		return;
 	if (xsks_bind(supervisor, &why) != 0) {
 		log_error("%s", why.text);
-		watchdog_kill(dataplane, "cannot have its sockets");
+		process_condemn(dataplane, "cannot have its sockets");
 		return;
 	}
 	dataplane->is_ready = dataplane->has_been_ready = true;
@@ -258,7 +269,7 @@ static bool process_tell(struct process *process, const struct msg *m, const int
 		return false;
 	int error = child_send(&process->child, m, fds, fds_count);
 	if (error == -EAGAIN)
-		watchdog_kill(process, "takes no messages");
+		process_condemn(process, "takes no messages");
 	return error == 0;
 }
 

@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/common/log.h"
@@ -155,13 +158,29 @@ static void answer_line(void *arg, const char *text)
 	answer_send(arg, line, 0, false);
 }
 
+/* Control could pass its end of the socketpair to us, or the listener: their credentials are those of root,
+ * who made them. What it may pass is a connection that the listener accepted, which bears its address. */
+static bool is_asker(const struct supervisor *supervisor, int fd)
+{
+	struct sockaddr_un asked = {0}, ours = {0};
+	socklen_t asked_bytes = sizeof(asked), ours_bytes = sizeof(ours), length = sizeof(int);
+	int is_listening = 1;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) == 0 && !is_listening &&
+	       getsockname(fd, (struct sockaddr *)&asked, &asked_bytes) == 0 &&
+	       getsockname(supervisor->control_listener_fd, (struct sockaddr *)&ours, &ours_bytes) == 0 &&
+	       asked_bytes == ours_bytes && asked_bytes > offsetof(struct sockaddr_un, sun_path) &&
+	       memcmp(&asked, &ours, sizeof(ours)) == 0;
+}
+
 /* The control process is not believed: the kernel says who asks. */
 static bool may_change(const struct supervisor *supervisor, int asker_fd)
 {
 	uint32_t pid, uid, gid, *gids = NULL, gids_count = 0;
 	bool may = false;
 
-	if (peer_identify(asker_fd, &pid, &uid, &gid, &gids, &gids_count) == 0)
+	if (is_asker(supervisor, asker_fd) &&
+	    peer_identify(asker_fd, &pid, &uid, &gid, &gids, &gids_count) == 0)
 		may = uid == 0;
 	for (uint32_t i = 0; i < gids_count && supervisor->config->admin_gid != CONFIG_NO_ID; i++)
 		may |= gids[i] == supervisor->config->admin_gid;

@@ -104,6 +104,7 @@ struct process {
 	bool is_ready;
 	bool has_been_ready;                       /* any process of this kind */
 	bool is_condemned;                         /* killed, and its exit not seen yet */
+	uint64_t deaf_since_ns;                    /* it has closed its socket; 0: it has not */
 	int (*introduce)(struct process *process); /* sends the first messages */
 };
 
@@ -129,7 +130,7 @@ struct supervisor {
 	uint64_t alive_ns; /* last sign of life of the dataplane */
 	uint64_t progress_turns[IXD_CORES_MAX];
 	uint64_t progress_ns[IXD_CORES_MAX]; /* when the core's turns last changed */
-	struct loop_timer watchdog, hello_timer, drain_timer, stop_timer, notify_timer;
+	struct loop_timer watchdog, accept_timer, hello_timer, drain_timer, stop_timer, notify_timer;
 	uint64_t notify_period_ns; /* systemd's watchdog, 0: none */
 	int client_listener_fd, control_listener_fd, signal_fd;
 	bool is_client_socket_ours, is_control_socket_ours; /* made by ixd: removed at the end */
@@ -164,6 +165,8 @@ void processes_stop(struct supervisor *supervisor);
 void processes_undo(struct supervisor *supervisor);
 /* Sends to the dataplane; false when it is not there or does not take it: what is sent anew after a restart
  * makes up for it. */
+/* Kills a child that does what none of ours would; its successor starts as after a crash. */
+void process_condemn(struct process *process, const char *reason);
 bool dataplane_tell(struct supervisor *supervisor, const struct msg *m, const int *fds, unsigned fds_count);
 bool control_tell(struct supervisor *supervisor, const struct msg *m, const int *fds, unsigned fds_count);
 /* Says once that the instance is up, when both processes are. */
