@@ -22,6 +22,22 @@
 #define NEWS_BUFFER     (4 * 1024 * 1024)
 #define NEWS_PER_WAKEUP 64
 
+static bool managed_has(const struct netlink *netlink, const uint8_t addr[16], uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < netlink->managed_count; i++)
+		if (netlink->managed[i].ifindex == ifindex && memcmp(netlink->managed[i].addr, addr, 16) == 0)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct netlink *netlink, const struct mirror_neigh_news *news)
+{
+	return news->is_valid &&
+	       (netlink->mirror->neighs_count < NETLINK_UNASKED_MAX ||
+		managed_has(netlink, news->addr,
+			    mirror_device_ifindex(netlink->build, news->iface, news->vlan)));
+}
+
 static void apply_neigh(struct netlink *netlink, const struct nlmsghdr *message)
 {
 	struct mirror_neigh_news news;
@@ -29,7 +45,7 @@ static void apply_neigh(struct netlink *netlink, const struct nlmsghdr *message)
 	if (!mirror_neigh_parse(netlink->build, message, &news))
 		return;
 	uint32_t slot = mirror_neigh_find(netlink->mirror, news.addr, news.iface, news.vlan);
-	if (slot == MIRROR_NO_NEIGH && !news.is_valid)
+	if (slot == MIRROR_NO_NEIGH && !is_wanted(netlink, &news))
 		return;
 	int error = mirror_neigh_set(netlink->mirror, news.addr, news.iface, news.vlan,
 				     news.is_valid ? news.mac : NULL);
@@ -298,12 +314,19 @@ static int neigh_send(struct netlink *netlink, uint16_t type, const uint8_t addr
 		   : 0;
 }
 
-static bool managed_has(const struct netlink *netlink, const uint8_t addr[16], uint32_t ifindex)
+static void managed_add(struct netlink *netlink, const uint8_t addr[16], uint32_t ifindex)
 {
-	for (uint32_t i = 0; i < netlink->managed_count; i++)
-		if (netlink->managed[i].ifindex == ifindex && memcmp(netlink->managed[i].addr, addr, 16) == 0)
-			return true;
-	return false;
+	struct netlink_managed *managed;
+
+	if (netlink->managed_count < NETLINK_MANAGED_MAX) {
+		managed = &netlink->managed[netlink->managed_count++];
+	} else {
+		/* One that is still in use is asked for again. */
+		managed = &netlink->managed[netlink->managed_oldest++ % NETLINK_MANAGED_MAX];
+		(void)neigh_send(netlink, RTM_DELNEIGH, managed->addr, managed->ifindex, false);
+	}
+	memcpy(managed->addr, addr, 16);
+	managed->ifindex = ifindex;
 }
 
 int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t iface, uint32_t vlan)
@@ -317,19 +340,19 @@ int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t 
 	if (ifindex == 0)
 		return -EINVAL;
 	bool is_known = managed_has(netlink, addr, ifindex);
-	if (!is_known && netlink->managed_count == NETLINK_MANAGED_MAX)
-		return -ENOSPC;
 	if (!netlink->has_no_managed)
 		error = neigh_send(netlink, RTM_NEWNEIGH, addr, ifindex, true);
 	if (error == -EOPNOTSUPP || error == -EINVAL) {
 		/* Linux before 5.16: the kernel finds it, but does not keep it fresh. */
 		error = neigh_send(netlink, RTM_NEWNEIGH, addr, ifindex, false);
 		netlink->has_no_managed |= error == 0;
-	} else if (!error && !is_known) {
-		struct netlink_managed *managed = &netlink->managed[netlink->managed_count++];
-		memcpy(managed->addr, addr, 16);
-		managed->ifindex = ifindex;
 	}
+	/* Noted in either case: it was asked for. */
+	if (!error && !is_known)
+		managed_add(netlink, addr, ifindex);
+	/* The kernel may have known it before, when it was not wanted yet, and have no news of it. */
+	if (!error && netlink->mirror->neighs_count >= NETLINK_UNASKED_MAX && netlink->resync.at_ns == 0)
+		loop_timer_set(netlink->loop, &netlink->resync, monotonic_ns() + GATHER_NS);
 	return error;
 }
 

@@ -15,8 +15,12 @@
 #include "daemon/supervisor/mirror_build.h"
 #include "daemon/supervisor/why.h"
 
-#define NETLINK_MANAGED_MAX                                                                                  \
-	4096 /* neighbours that are kept for us: what a mad dataplane could ask for ends here */
+/* Neighbours that are kept for us: what a mad dataplane, or a client that connects to every address, could ask
+ * for ends here. Each more takes the place of one before. */
+#define NETLINK_MANAGED_MAX 4096
+/* Anybody on the link can make the kernel learn neighbours. Beyond this part of the mirror only those come in
+ * that were asked for. */
+#define NETLINK_UNASKED_MAX (MIRROR_NEIGHS_MAX / 4)
 
 struct netlink_managed {
 	uint8_t addr[16];
@@ -37,6 +41,7 @@ struct netlink {
 	uint32_t dumps;
 	struct netlink_managed *managed;
 	uint32_t managed_count;
+	uint32_t managed_oldest; /* when all places are taken: whose is taken next */
 	bool has_no_managed; /* the kernel does not know NTF_EXT_MANAGED */
 	bool is_full_told, is_truncated_told;
 };
@@ -47,7 +52,7 @@ int netlink_init(struct netlink *netlink, struct loop *loop, struct mirror *mirr
 /* Also takes back the neighbours that the kernel keeps for us. */
 void netlink_fini(struct netlink *netlink);
 /* Asks the kernel for a neighbour: it comes into the mirror when found. -EINVAL: no such interface, no IPv4;
- * -ENOSPC: too many. */
+ * what the kernel says. */
 int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t iface, uint32_t vlan);
 /* Index of a device by name and whether it is up; used before the mirror is there. -ENODEV. */
 int netlink_iface_find(const char *name, uint32_t *ifindex, bool *is_up);
