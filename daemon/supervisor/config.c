@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FILE_BYTES_MAX (1 << 20)
+
 int config_error(struct why *why, const config_setting_t *setting, int error, const char *format, ...)
 {
 	char text[WHY_SIZE];
@@ -282,6 +284,12 @@ static int read_file(config_t *tree, const char *path, struct why *why)
 			       strerror(errno));
 	if (S_ISDIR(status.st_mode))
 		return why_set(why, -EISDIR, "%s: is a directory; name a file with -c", path);
+	/* It is read more than once, and a pipe or a device may have no end. */
+	if (!S_ISREG(status.st_mode))
+		return why_set(why, -EINVAL, "%s: is no regular file; name one with -c", path);
+	if (status.st_size > FILE_BYTES_MAX)
+		return why_set(why, -EFBIG, "%s: has %lld bytes, more than %d; is it a configuration?", path,
+			       (long long)status.st_size, FILE_BYTES_MAX);
 	int error = config_numbers_check(path, why);
 	if (error)
 		return error;
