@@ -19,7 +19,7 @@
 
 #define NS_PER_S       1000000000ull
 #define ACCEPT_BURST   64
-#define STRANGER_SLOTS 8 /* connections that a user may have beyond the clients it is allowed */
+#define STRANGER_SLOTS 8  /* connections that a user may have beyond the clients it is allowed */
 #define STRANGERS_MAX  32 /* and all the users together that no policy admits */
 #define ACCEPT_REST_NS (200 * NS_PER_MS)
 
@@ -131,8 +131,8 @@ static uint32_t clients_of_user(const struct supervisor *supervisor, uint32_t ui
 	return count;
 }
 
-/* Connections of users that no policy admits: each hears why, and whoever may take many user ids must not take
- * all slots with them. */
+/* Connections of users that no policy admits: each hears why, and whoever may take many user ids must not
+ * take all slots with them. */
 static uint32_t strangers(const struct supervisor *supervisor)
 {
 	uint32_t count = 0;

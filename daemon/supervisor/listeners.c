@@ -334,9 +334,9 @@ void listeners_forget_client(struct supervisor *supervisor, uint32_t client)
 			member_remove(supervisor, &supervisor->listeners[i], client);
 }
 
-/* A new dataplane has the listeners of the one before from its records; what was under way is said again. What
- * we gave up meanwhile the one before may never have heard, or not have done, so that is said of every place that
- * nobody has: a listener left there would stand in the way of the next. */
+/* A new dataplane has the listeners of the one before from its records; what was under way is said again.
+ * What we gave up meanwhile the one before may never have heard, or not have done, so that is said of every
+ * place that nobody has: a listener left there would stand in the way of the next. */
 void listeners_introduce(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < IXD_LISTENERS_MAX; i++) {

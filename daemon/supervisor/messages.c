@@ -26,8 +26,8 @@ static void take_from_dataplane(struct process *process, struct msg *m)
 {
 	struct supervisor *supervisor = process->supervisor;
 
-	/* Before it is ready it knows of no client, and of one that was condemned nothing counts: the next one
-	 * is told everything anew. */
+	/* Before it is ready it knows of no client, and of one that was condemned nothing counts: the next
+	 * one is told everything anew. */
 	if (process->is_condemned || (!process->is_ready && m->type != MSG_SUP_READY))
 		return;
 	switch (m->type) {
@@ -67,8 +67,8 @@ static void take_from_dataplane(struct process *process, struct msg *m)
 	}
 }
 
-/* End of file: its exit is about to be seen, or the watchdog sees that it lives on. Until then there is nothing
- * to wait for here. */
+/* End of file: its exit is about to be seen, or the watchdog sees that it lives on. Until then there is
+ * nothing to wait for here. */
 static void process_is_deaf(struct process *process)
 {
 	loop_watch_remove(&process->supervisor->loop, process->socket_watch);

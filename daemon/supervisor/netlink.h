@@ -15,8 +15,8 @@
 #include "daemon/supervisor/mirror_build.h"
 #include "daemon/supervisor/why.h"
 
-/* Neighbours that are kept for us: what a mad dataplane, or a client that connects to every address, could ask
- * for ends here. Each more takes the place of one before. */
+/* Neighbours that are kept for us: what a mad dataplane, or a client that connects to every address, could
+ * ask for ends here. Each more takes the place of one before. */
 #define NETLINK_MANAGED_MAX 4096
 /* Anybody on the link can make the kernel learn neighbours. Beyond this part of the mirror only those come in
  * that were asked for. */
@@ -42,7 +42,7 @@ struct netlink {
 	struct netlink_managed *managed;
 	uint32_t managed_count;
 	uint32_t managed_oldest; /* when all places are taken: whose is taken next */
-	bool has_no_managed; /* the kernel does not know NTF_EXT_MANAGED */
+	bool has_no_managed;     /* the kernel does not know NTF_EXT_MANAGED */
 	bool is_full_told, is_truncated_told;
 };
 
