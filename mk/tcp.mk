@@ -15,3 +15,9 @@ conformance: $(O)/tests/conformance/run ## run the conformance scripts and check
 mutate: $(O)/tests/conformance/run ## break the rules of the engine one by one: the named script must fail
 	$(Q)tests/conformance/mutate $(O) $(CC)
 .PHONY: mutate
+
+$(O)/tests/engine-bench: $(call obj,tests/bench/engine.c $(TCP_SRC))
+	$(call link,)
+bench-engine: $(O)/tests/engine-bench ## instructions per segment of the pure engine
+	$(Q)tests/bench/engine-bench $<
+.PHONY: bench-engine

@@ -8,6 +8,8 @@
 
 _Static_assert(sizeof(struct tcp_tuple) % 8 == 0, "hashed as whole words");
 
+static const uint8_t mapped_marker[4] = {0, 0, 0xff, 0xff}; /* bytes 8 to 11 of ::ffff:a.b.c.d */
+
 static inline uint64_t rotl(uint64_t x, unsigned bits)
 {
 	return x << bits | x >> (64 - bits);
@@ -73,6 +75,15 @@ uint32_t tcp_hash_tuple(const uint8_t key[16], const struct tcp_tuple *tuple)
 	uint64_t words[TUPLE_WORDS];
 
 	memcpy(words, tuple, sizeof(words));
+	/* Two mapped IPv4 addresses say all in their last four bytes; the length that goes into the hash
+	 * keeps the two forms apart. */
+	if (words[0] == 0 && words[2] == 0 && memcmp(tuple->local + 8, mapped_marker, 4) == 0 &&
+	    memcmp(tuple->remote + 8, mapped_marker, 4) == 0) {
+		memcpy(words, tuple->local + 12, 4);
+		memcpy((uint8_t *)words + 4, tuple->remote + 12, 4);
+		words[1] = words[4];
+		return (uint32_t)tcp_hash_fast(key, words, 2);
+	}
 	return (uint32_t)tcp_hash_fast(key, words, TUPLE_WORDS);
 }
 

@@ -45,6 +45,21 @@ Test(tcp_hash, every_part_of_the_tuple_counts)
 	}
 }
 
+Test(tcp_hash, every_part_of_an_ipv4_tuple_counts)
+{
+	struct tcp_tuple t = {.local = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1},
+			      .remote = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2},
+			      .local_port = 80,
+			      .remote_port = 1};
+	uint32_t first = tcp_hash_tuple(key, &t);
+
+	for (size_t i = 0; i < offsetof(struct tcp_tuple, reserved); i++) {
+		((uint8_t *)&t)[i] ^= 1;
+		cr_assert_neq(tcp_hash_tuple(key, &t), first, "byte %zu", i);
+		((uint8_t *)&t)[i] ^= 1;
+	}
+}
+
 Test(tcp_hash, cookie_depends_on_all)
 {
 	struct tcp_tuple t = {.local_port = 80, .remote_port = 1};
