@@ -26,6 +26,15 @@ static bool is_in_window(const struct tcp_conn *c, const struct tcp_segment *s)
 	return s->pos < edge && s->end > c->rcv_nxt;
 }
 
+/* An ACK from one below rcv_nxt: a keepalive, or a peer whose probe of our window we took while it does not
+ * know yet, and which stays inside the window that it knows. What it acknowledges counts: if both sides probe
+ * at the same time, nothing else would ever come. */
+static bool is_ack_behind_probe(const struct tcp_conn *c, const struct tcp_segment *s)
+{
+	return s->end == s->pos && s->pos == c->rcv_nxt - 1 &&
+	       (s->flags & (TCP_SYN | TCP_FIN | TCP_ACK)) == TCP_ACK;
+}
+
 static bool is_paws_stale(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_segment *s)
 {
 	if (!tcp_ts_before(s->ts_val, c->ts_recent))
@@ -90,7 +99,8 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 	}
 	if (!is_in_window(c, s)) {
 		answer_unacceptable(e, conn, s);
-		return false;
+		if (!is_ack_behind_probe(c, s))
+			return false;
 	}
 	if (s->flags & TCP_SYN) { /* RFC 5961 section 4.2 */
 		if (tcp_challenge_allowed(e))

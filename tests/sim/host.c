@@ -233,7 +233,6 @@ static const struct tcp_ops ops = {
 void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *config)
 {
 	struct sim_host *h = &s->hosts[index];
-	struct tcp_keys keys;
 	struct tcp_params params = {.cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT)};
 
 	h->sim = s;
@@ -246,19 +245,37 @@ void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *confi
 	    .sent_records = sim_random_below(&s->random, 3) == 0 ? 4 : 1024,
 	    .ooo_records = sim_random_below(&s->random, 3) == 0 ? 2 : 256,
 	};
-	memset(&keys, 0x5a + (int)index, sizeof(keys));
-	memcpy(keys.isn, &s->seed, 8);
+	h->config = *config;
+	memset(&h->keys, 0x5a + (int)index, sizeof(h->keys));
+	memcpy(h->keys.isn, &s->seed, 8);
 	h->surviving = aligned_alloc(64, tcp_surviving_size(&h->limits));
 	h->volatile_mem = aligned_alloc(64, tcp_volatile_size(&h->limits));
 	if (!h->surviving || !h->volatile_mem)
 		abort();
 	memset(h->surviving, 0, tcp_surviving_size(&h->limits));
-	h->engine = tcp_engine_init(h->surviving, h->volatile_mem, &h->limits, config, &keys, &ops, h,
+	h->engine = tcp_engine_init(h->surviving, h->volatile_mem, &h->limits, config, &h->keys, &ops, h,
 				    &h->stats, now(s));
 	if (!h->engine)
 		abort();
 	if (index == 1 && tcp_listen(h->engine, addresses[1], SIM_SERVER_PORT, 0, &params) < 0)
 		sim_fail(s, "cannot listen");
+}
+
+/* The process dies and another takes over: everything volatile is gone, and so is what came out of order. */
+void sim_host_restart(struct sim_host *h)
+{
+	for (unsigned i = 0; i < SIM_CONNS * 2; i++) {
+		struct sim_app *a = &h->apps[i];
+
+		if (a->is_used && !a->is_dead)
+			memset(a->stored + a->readable, 0, SIM_BYTES_MAX - a->readable);
+	}
+	memset(h->volatile_mem, 0xa5, tcp_volatile_size(&h->limits));
+	h->engine = tcp_engine_init(h->surviving, h->volatile_mem, &h->limits, &h->config, &h->keys, &ops, h,
+				    &h->stats, now(h->sim));
+	if (!h->engine)
+		abort();
+	h->sim->restarts++;
 }
 
 void sim_host_fini(struct sim_host *h)

@@ -69,6 +69,7 @@ static void choose_weather(struct sim *s)
 	w->reorder_ns = w->delay_ns * (1 + sim_random_below(r, 4));
 	w->byte_ns = sim_random_below(r, 3) == 0 ? 1 + sim_random_below(r, 800) : 0;
 	w->queue_bytes = 5000 + sim_random_below(r, 100000);
+	s->restart = sim_random_below(r, 6) == 0 ? 20 : 0;
 	s->refuse = sim_random_below(r, 3) == 0 ? sim_random_below(r, 1000) : 0;
 }
 
@@ -170,6 +171,8 @@ static bool run(uint64_t seed, bool is_tracing, const char *pcap, struct tcp_sta
 		sim_host_connect(&s->hosts[0], port, SIM_BYTES_MIN + sim_random_below(&s->random, 32768), 0);
 	}
 	while (!s->has_failed && step(s)) {
+		if (sim_random_chance(&s->random, s->restart))
+			sim_host_restart(&s->hosts[sim_random_below(&s->random, 2)]);
 		sim_check_step(s);
 		if (++s->steps > STEPS_MAX)
 			sim_fail(s, "no end after %d steps", STEPS_MAX);

@@ -59,6 +59,8 @@ struct sim_host {
 	struct tcp_engine *engine;
 	struct tcp_stats stats;
 	struct tcp_limits limits;
+	struct tcp_config config;
+	struct tcp_keys keys;
 	void *surviving, *volatile_mem;
 	struct sim_app apps[SIM_CONNS * 2];
 	uint8_t index;
@@ -82,7 +84,8 @@ struct sim {
 	FILE *pcap;
 	bool has_failed;
 	char why[200];
-	uint64_t steps, packets, bytes;
+	uint32_t restart; /* a host starts anew so many times in 10000 steps */
+	uint64_t steps, packets, bytes, restarts;
 };
 
 /* The byte at an offset of a stream: direction 0 is client to server. */
@@ -102,6 +105,7 @@ void sim_trace_open(struct sim *s, const char *path);
 
 /* host.c */
 void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *config);
+void sim_host_restart(struct sim_host *h);
 void sim_host_fini(struct sim_host *h);
 void sim_host_connect(struct sim_host *h, uint16_t port, uint32_t to_send, uint32_t peer_total);
 void sim_host_run_apps(struct sim_host *h);
