@@ -345,6 +345,17 @@ static void app_read(struct sim_host *h, uint32_t conn)
 	tcp_rx_limit(h->engine, now(s), conn, a->limit);
 }
 
+/* The other side has ended, and the RST that would have said so may be lost. */
+static bool is_peer_gone(const struct sim_host *h, const struct sim_app *a)
+{
+	const struct sim_host *other = &h->sim->hosts[!h->index];
+
+	for (unsigned i = 0; i < SIM_CONNS * 2; i++)
+		if (other->apps[i].is_used && !other->apps[i].is_dead && other->apps[i].port == a->port)
+			return false;
+	return true;
+}
+
 static void app_run(struct sim_host *h, uint32_t conn)
 {
 	struct sim_app *a = &h->apps[conn];
@@ -361,6 +372,10 @@ static void app_run(struct sim_host *h, uint32_t conn)
 	}
 	if (a->will_abort && a->queued > 0 && sim_random_below(&s->random, 10) == 0) {
 		tcp_abort(h->engine, now(s), conn);
+		return;
+	}
+	if (sim_random_below(&s->random, 500) == 0 && is_peer_gone(h, a)) {
+		tcp_abort(h->engine, now(s), conn); /* nobody would ever answer an idle connection */
 		return;
 	}
 	if (!a->is_shut)
