@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -77,8 +76,6 @@ static void child_exec(const struct child *child, const char *instance, int prog
 		failed = "socket";
 	else if (syscall(SYS_close_range, MSG_CHILD_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
 		failed = "close_range";
-	else if (child->nice != 0 && setpriority(PRIO_PROCESS, 0, child->nice) != 0)
-		failed = "setpriority";
 	else if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
 		failed = "ambient capabilities";
 	else if (setgroups(0, NULL) != 0 || setresgid(child->gid, child->gid, child->gid) != 0)

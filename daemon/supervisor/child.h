@@ -16,7 +16,6 @@
 struct child {
 	const char *program; /* "ixd-dataplane" */
 	uint32_t uid, gid;
-	int nice;      /* priority of the process, 0 normal */
 	pid_t pid;     /* 0: does not run */
 	int pid_fd;    /* readable when it has exited */
 	int socket_fd; /* our end, non-blocking */

@@ -20,7 +20,6 @@ static const unsigned needed[] = {
     CAP_SETGID,
     CAP_KILL,             /* children of another user */
     CAP_NET_BIND_SERVICE, /* hold listening ports below 1024 */
-    CAP_SYS_NICE,         /* priority of core threads that share a CPU */
 };
 #define NEEDED_COUNT (sizeof(needed) / sizeof(needed[0]))
 

@@ -20,7 +20,6 @@
 #define STEADY_NS         (10 * NS_PER_S) /* a process that ran for so long is started again at once */
 #define BACK_OFF_FIRST_MS 100
 #define BACK_OFF_MOST_MS  5000
-#define SHARED_CORE_NICE  (-10) /* before the application that it shares a CPU with */
 
 static void on_exit_readable(void *arg);
 
@@ -314,7 +313,6 @@ int processes_start(struct supervisor *supervisor, struct why *why)
 	process_prepare(supervisor, &supervisor->control, "ixd-control", config->control_uid,
 			config->control_gid);
 	supervisor->dataplane.introduce = introduce_dataplane;
-	supervisor->dataplane.child.nice = config->runtime.is_shared_core ? SHARED_CORE_NICE : 0;
 	supervisor->control.introduce = introduce_control;
 	supervisor->watchdog.on_time = on_watchdog;
 	supervisor->watchdog.arg = supervisor;
