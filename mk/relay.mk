@@ -5,3 +5,9 @@ RELAY_SRC := $(call src,tests/relay/*.c)
 $(O)/tests/net/relay: $(call obj,$(RELAY_SRC))
 	$(call link,)
 tests: $(O)/tests/net/relay
+
+INTEROP ?= .
+interop: deps tests ## the matrix of interoperation with the kernel's TCP, and fairness (root; about two hours)
+	$(Q)IXD_SAN='$(SAN)' IXD_BUILD=$(O) tests/interop/interop '$(INTEROP)'
+	$(Q)IXD_SAN='$(SAN)' IXD_BUILD=$(O) tests/interop/fairness
+.PHONY: interop

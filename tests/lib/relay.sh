@@ -66,7 +66,7 @@ relay_count() {
 # ---- one transfer: WHO (ixd|kernel) in namespace ix, kernel in peer; every byte checked at its receiver.
 #
 # transfer WHO ROLE BYTES sets SECONDS_TAKEN. ROLE: listen-send, listen-receive, connect-send, connect-receive,
-# from the view of namespace ix. CC: the congestion control of the kernels (cubic unless it is set). The clock
+# from the view of namespace ix; the two use different ports, because the kernel keeps one in TIME_WAIT. CC: the congestion control of the kernels (cubic unless it is set). The clock
 # runs from the start of the connecting side to the end of both.
 
 elapsed_s() {
@@ -74,7 +74,8 @@ elapsed_s() {
 }
 
 transfer() {
-	local who=$1 role=$2 bytes=$3 limit=${TRANSFER_LIMIT_S:-120} start_us rc
+	local who=$1 role=$2 bytes=$3 limit=${TRANSFER_LIMIT_S:-120} port=7300 start_us rc
+	[ "$who" = ixd ] || port=7301
 	export K_CONGESTION=${CC:-cubic}
 	case $role in
 	listen-*) "far_listen_$who" "${role#*-}" "$bytes" "$limit" || return 1 ;;
@@ -85,8 +86,8 @@ transfer() {
 	esac
 	start_us=${EPOCHREALTIME/./}
 	case $role in
-	listen-send) in_peer k-client "$IX_ADDR:7300" receive --timeout "$limit" >"$T/near" 2>&1 ;;
-	listen-receive) in_peer k-client "$IX_ADDR:7300" send --bytes "$bytes" --timeout "$limit" >"$T/near" 2>&1 ;;
+	listen-send) in_peer k-client "$IX_ADDR:$port" receive --timeout "$limit" >"$T/near" 2>&1 ;;
+	listen-receive) in_peer k-client "$IX_ADDR:$port" send --bytes "$bytes" --timeout "$limit" >"$T/near" 2>&1 ;;
 	connect-*) "near_connect_$who" "${role#*-}" "$bytes" "$limit" >"$T/near" 2>&1 ;;
 	esac
 	rc=$?
@@ -123,7 +124,7 @@ far_listen_ixd() {
 far_listen_kernel() {
 	local source=0
 	[ "$1" != send ] || source=$2
-	start far in_ix k-sink -l "$IX_ADDR:7300" --source "$source" --count 1 --timeout "$3"
+	start far in_ix k-sink -l "$IX_ADDR:7301" --source "$source" --count 1 --timeout "$3"
 	wait_line far 'listening on'
 }
 
@@ -146,5 +147,5 @@ near_connect_kernel() {
 
 # mbps BYTES SECONDS
 mbps() {
-	awk -v bytes="$(numfmt --from=iec "$1")" -v s="$2" 'BEGIN { printf "%.1f", s > 0 ? bytes * 8 / s / 1e6 : 0 }'
+	awk -v bytes="$(numfmt --from=iec "$1")" -v s="$2" 'BEGIN { printf "%.1f", (s > 0 ? bytes * 8 / s / 1e6 : 0) }'
 }
