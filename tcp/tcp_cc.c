@@ -60,10 +60,16 @@ void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes,
 		*credit = 0;
 }
 
-uint32_t tcp_cc_half_flight(const struct tcp_conn *c)
+uint32_t tcp_cc_flight(const struct tcp_conn *c)
 {
 	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
-	uint32_t half = (flight < c->cwnd ? flight : c->cwnd) / 2;
+
+	return flight > c->cwnd || (c->flags & CONN_CWND_LIMITED) ? c->cwnd : flight;
+}
+
+uint32_t tcp_cc_half_flight(const struct tcp_conn *c)
+{
+	uint32_t half = tcp_cc_flight(c) / 2;
 
 	return half > 2u * c->mss ? half : 2u * c->mss;
 }

@@ -30,6 +30,11 @@ void tcp_cc_start(struct tcp_conn *c, uint8_t cc, const struct tcp_config *confi
 uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_bytes);
 /* cwnd grows by one MSS for each `per_mss` bytes acknowledged; *credit carries the rest. */
 void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes, uint32_t per_mss);
+/*
+ * FlightSize (RFC 5681) as it was after the last output: ACKs that came in one batch shrink what is in flight
+ * one by one before anything can be sent again, and the last of them must not find that little was needed.
+ */
+uint32_t tcp_cc_flight(const struct tcp_conn *c);
 /* Half of what is in flight, two segments at least (RFC 5681 equation 4). */
 uint32_t tcp_cc_half_flight(const struct tcp_conn *c);
 

@@ -204,9 +204,7 @@ static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
 {
 	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
-	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
-	uint32_t base = flight < c->cwnd && flight > c->mss ? flight : c->cwnd;
-	uint32_t ssthresh = scale_1024(base, BETA_1024);
+	uint32_t ssthresh = scale_1024(tcp_cc_flight(c), BETA_1024);
 
 	(void)is_ecn;
 	hystart_end(c);
