@@ -9,7 +9,7 @@ enum {
 	BLOCK_INTERFACE = 1,
 	BLOCK_PACKET = 6,
 	LINKTYPE_ETHERNET = 1,
-	OPTION_END = 0,
+	OPTION_END = 0, /* with a length of 0 */
 	OPTION_COMMENT = 1,
 	OPTION_IF_NAME = 2,
 	OPTION_IF_TSRESOL = 9,
@@ -95,7 +95,7 @@ static bool write_interface(FILE *file, const char *name, uint32_t snap_bytes)
 	put_u32(&block, snap_bytes);
 	put_option(&block, OPTION_IF_NAME, name, (uint32_t)strnlen(name, COMMENT_LEN_MAX));
 	put_option(&block, OPTION_IF_TSRESOL, &nanoseconds, 1);
-	put_option(&block, OPTION_END, NULL, 0);
+	put_u32(&block, OPTION_END);
 	return block_end(&block, file);
 }
 
@@ -128,7 +128,7 @@ bool pcapng_write(FILE *file, unsigned interface, uint64_t time_ns, const uint8_
 	put_padded(&block, bytes, kept);
 	if (comment != NULL) {
 		put_option(&block, OPTION_COMMENT, comment, (uint32_t)strnlen(comment, COMMENT_LEN_MAX));
-		put_option(&block, OPTION_END, NULL, 0);
+		put_u32(&block, OPTION_END);
 	}
 	return block_end(&block, file);
 }
