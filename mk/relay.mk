@@ -5,6 +5,7 @@ RELAY_SRC := $(call src,tests/relay/*.c)
 $(O)/tests/net/relay: $(call obj,$(RELAY_SRC))
 	$(call link,)
 tests: $(O)/tests/net/relay
+$(O)/tests/unit_relay: $(filter-out %/main.o,$(call obj,$(RELAY_SRC)))
 
 INTEROP ?= .
 interop: deps tests ## the matrix of interoperation with the kernel's TCP, and fairness (root; about two hours)

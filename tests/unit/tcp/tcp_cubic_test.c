@@ -49,6 +49,21 @@ Test(tcp_cubic, rfc9438_4_6_beta_is_0_7)
 	cr_assert(c.ssthresh >= 69900 && c.ssthresh <= 70100, "%u", c.ssthresh);
 }
 
+/* Of a batch of ACKs that took 90 segments out of the flight, the last one finds a loss: the window was needed. */
+Test(tcp_cubic, rfc9438_4_6_flight_is_that_of_the_last_output)
+{
+	struct tcp_conn limited = start(100, 100), idle = start(100, 100);
+
+	limited.flags |= CONN_CWND_LIMITED;
+	limited.snd_una += 90 * MSS;
+	idle.snd_una += 90 * MSS;
+	lose(&limited);
+	lose(&idle);
+	cr_assert(limited.ssthresh >= 69900 && limited.ssthresh <= 70100, "%u", limited.ssthresh);
+	/* Not limited by cwnd: only what was really in flight counts. */
+	cr_assert(idle.ssthresh >= 6990 && idle.ssthresh <= 7010, "%u", idle.ssthresh);
+}
+
 Test(tcp_cubic, rfc9438_4_6_not_below_two_segments)
 {
 	struct tcp_conn c = start(2, 2);
