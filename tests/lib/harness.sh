@@ -11,7 +11,8 @@
 #
 # Output: `ok NAME`, `not ok NAME`, `skip NAME: REASON`; exit 0, 1, or 77 when the whole test was skipped.
 # Environment: IXD_BUILD (default build), IXD_TEST_KEEP_LOGS=1 (print every log), IXD_SAN (sanitised build:
-# time limits are stretched and speed is not judged).
+# time limits are stretched and speed is not judged), IXD_TIME_SCALE (emulated machine: limits are as many times
+# longer), IXD_TEST_SMALL=1 (emulated machine: fewer bytes and connections).
 
 set -uo pipefail
 
@@ -56,8 +57,9 @@ for place in "$IXD_BUILD"/tests/net "$IXD_BUILD"/tests/hostile; do
 done
 # Leaks are looked for where programs end in order; a test that kills one must not wait for the report.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
-TIME_SCALE=1
-[ -n "${IXD_SAN:-}" ] && TIME_SCALE=5
+# An emulated machine is slower still: IXD_TIME_SCALE.
+TIME_SCALE=${IXD_TIME_SCALE:-1}
+[ -n "${IXD_SAN:-}" ] && TIME_SCALE=$((TIME_SCALE * 5))
 
 # ---- results
 

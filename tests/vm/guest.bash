@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# What tests on the host ask for inside the guest, one line at a time. The guest's network is the machine's own
+# namespace: eth0, renamed ix0, is the emulated NIC, and the host is at its other end.
+
+declare -A PIDS=()
+
+# nic ADDRESS/LENGTH QUEUES: the NIC with as many queue pairs
+nic() {
+	local device=eth0
+	[ -e /sys/class/net/ix0 ] && device=ix0
+	ip link set "$device" down
+	[ "$device" = ix0 ] || ip link set eth0 name ix0
+	ethtool -L ix0 combined "$2"
+	ip addr replace "$1" dev ix0
+	ip link set ix0 up
+}
+
+# started NAME REGEX COMMAND...: in the background, until it prints what is looked for
+started() {
+	local name=$1 regex=$2 end=$((SECONDS + 10 * IXD_TIME_SCALE))
+	shift 2
+	: >"/tmp/log.$name"
+	"$@" >>"/tmp/log.$name" 2>&1 </dev/null &
+	PIDS[$name]=$!
+	until grep -Eq -- "$regex" "/tmp/log.$name"; do
+		if ! kill -0 "${PIDS[$name]}" 2>/dev/null || [ "$SECONDS" -ge "$end" ]; then
+			cat "/tmp/log.$name"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# stopped NAME: told to end, and has ended
+stopped() {
+	local rc
+	kill -TERM "${PIDS[$1]}"
+	wait "${PIDS[$1]}"
+	rc=$?
+	unset "PIDS[$1]"
+	[ $rc = 0 ] || [ $rc = 143 ]
+}
+
+# says NAME REGEX: its log says so within the time that things take here
+says() {
+	local end=$((SECONDS + 2 * IXD_TIME_SCALE))
+	until grep -Eq -- "$2" "/tmp/log.$1"; do
+		[ "$SECONDS" -lt "$end" ] || {
+			tail -n 15 "/tmp/log.$1"
+			return 1
+		}
+		sleep 0.1
+	done
+}
+
+# ixd_up CORES QUEUES COPY [MODE]: an instance that permits everything to user 65103
+ixd_up() {
+	cat >/tmp/ixd.conf <<CONF
+interfaces = ( { name = "ix0"; queues = $2; copy = "$3"; mode = "${4:-auto}"; } );
+cores = $1;
+control_user = "65101";
+dataplane_user = "65102";
+policy = ( { user = "65103"; listen = ( "*:*" ); connect = ( "*:*" ); } );
+CONF
+	started ixd 'is ready' ixd -i default -c /tmp/ixd.conf
+}
+
+# as_client NAME PROGRAM...: an unprivileged server
+as_client() {
+	local name=$1
+	shift
+	started "$name" 'listening on' setpriv --reuid=65103 --regid=65103 --clear-groups --no-new-privs "$@"
+}
+
+# ixd_down: after it, nothing of ixd is left
+ixd_down() {
+	stopped ixd && [ ! -e /sys/fs/bpf/ixd/default ] && [ ! -e /run/ixd/default/client.sock ]
+}
+
+# counter NAME: the sum over cores
+counter() {
+	ixctl stats -a --json | jq --arg name "$1" '[.counters[] | select("\(.group).\(.name)" == $name).value] | add'
+}
+
+# Nothing is under way: no frame waits to be sent or is worked on; the rest is with the kernel or in the pools.
+frames_at_rest() {
+	[ "$(counter frames.kernel_tx)" = 0 ] && [ "$(counter frames.core)" = 0 ] &&
+		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ]
+}
+
+# frames_are_right: that comes true, and every frame of the UMEM has an owner
+frames_are_right() {
+	local end=$((SECONDS + IXD_TIME_SCALE))
+	until frames_at_rest; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			ixctl stats -g frames
+			ixctl stats | grep frames_pool
+			return 1
+		fi
+	done
+	ixctl stats -g frames
+}
+
+# nothing_lost: what XDP gave to sockets was received, and nothing of ixd's came where no socket is
+nothing_lost() {
+	local redirected received
+	redirected=$(counter xdp.redirected)
+	received=$(counter core.rx_packets)
+	echo "redirected $redirected, received $received"
+	[ "$(counter xdp.dropped_no_socket)" = 0 ] && [ "$redirected" = "$received" ]
+}
+
+# every_queue_received NUMBER: XDP gave packets of each queue to a socket, by the driver's counters
+every_queue_received() {
+	ethtool -S ix0 | grep -E 'rx[0-9]+_xdp_redirects'
+	[ "$(ethtool -S ix0 | grep -Ec 'rx[0-9]+_xdp_redirects: [1-9]')" = "$1" ]
+}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Tests with a virtual machine as ixd's side and this machine's kernel as the peer: the NIC's other end is a TAP
+# device in the network namespace `peer` of the harness, which must have been read before.
+
+VM_HERE=$TEST_ROOT/tests/vm
+GUEST_ADDR=$IX_ADDR
+
+# vm_kernel SUITE NAME: fetched and packed; sets VM_KERNEL. Skips the test without network or QEMU.
+vm_kernel() {
+	local rc reason
+	command -v qemu-system-x86_64 >/dev/null || skip_all "needs qemu-system-x86_64"
+	VM_KERNEL=$IXD_BUILD/vm/$2
+	mkdir -p "$VM_KERNEL"
+	reason=$("$VM_HERE/fetch-kernel" "$1" "$VM_KERNEL" 2>&1)
+	rc=$?
+	[ $rc != 77 ] || skip_all "$reason"
+	[ $rc = 0 ] && "$VM_HERE/make-initramfs" "$VM_KERNEL" "$IXD_BUILD" "$T/initramfs" && return 0
+	not_ok "kernel of suite $1: $reason"
+	exit 1
+}
+
+# vm_start QUEUES: a machine with a virtio NIC of so many queue pairs that can do zero copy; answers commands
+vm_start() {
+	local queues=$1
+	ip netns add peer
+	ip -n peer link set lo up
+	ip -n peer tuntap add dev p0 mode tap multi_queue vnet_hdr
+	ip -n peer addr add "$PEER_ADDR/24" dev p0
+	ip -n peer link set p0 txqueuelen 4000 up
+	mkfifo "$T/vm.in" "$T/vm.out"
+	exec {VM_TO}<>"$T/vm.in" {VM_FROM}<>"$T/vm.out"
+	start vm in_peer nice -n 10 "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "" \
+		-serial pipe:"$T/vm" \
+		-netdev tap,id=net0,ifname=p0,script=no,downscript=no,queues="$queues" \
+		-device "virtio-net-pci,netdev=net0,mac=52:54:00:77:00:01,mq=on,rss=on,rx_queue_size=1024,vectors=$((2 * queues + 2)),iommu_platform=on,disable-legacy=on"
+	vm_answer "$((VM_BOOT_LIMIT_S))" && return 0
+	not_ok "the machine boots"
+	log_show vm 30
+	return 1
+}
+
+# vm_answer SECONDS: prints the output of a command, returns its status
+vm_answer() {
+	local line end=$((SECONDS + $1))
+	while [ "$SECONDS" -lt "$end" ] && is_alive vm; do
+		IFS= read -r -t 1 -u "$VM_FROM" line || continue
+		[[ $line =~ ^rc\ ([0-9]+)$ ]] && return "${BASH_REMATCH[1]}"
+		printf '%s\n' "$line"
+	done
+	echo "# the machine does not answer"
+	return 124
+}
+
+# in_guest COMMAND: one line, executed by the guest's shell with the functions of guest.bash
+in_guest() {
+	printf '%s\n' "$*" >&"$VM_TO"
+	vm_answer 100
+}
+
+# result DRIVER WHAT: a row of the table of what was tried, if nothing failed since the last one
+vm_result() {
+	local outcome=passed
+	[ "$FAILED" = "${VM_FAILED_BEFORE:-0}" ] || outcome=FAILED
+	VM_FAILED_BEFORE=$FAILED
+	printf '%-28s %-26s %-44s %s\n' "$(cat "$VM_KERNEL/version")" "$1" "$2" "$outcome" >>"$IXD_BUILD/vm/results"
+}
+
+VM_BOOT_LIMIT_S=100
