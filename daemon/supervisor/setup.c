@@ -25,6 +25,7 @@ _Static_assert(sizeof(struct tcp_keys) <= KEYS_BYTES, "the keys fit into their m
 struct found_iface {
 	uint32_t ifindex;
 	uint32_t queues;
+	struct xdp_attached attached;
 };
 
 static int iface_find(const struct config_iface *iface, struct found_iface *found, struct why *why)
@@ -50,6 +51,29 @@ static int iface_find(const struct config_iface *iface, struct found_iface *foun
 		    "interface %s: queues = %u is more than the %d it has; lower it, or add some with "
 		    "ethtool -L %s",
 		    iface->name, iface->queues, has, iface->name);
+	return 0;
+}
+
+static int ifaces_find(struct supervisor *supervisor, struct found_iface *found, struct why *why)
+{
+	const struct config *config = supervisor->config;
+
+	for (uint32_t i = 0; i < config->ifaces_count; i++) {
+		int error = iface_find(&config->ifaces[i], &found[i], why);
+		if (!error)
+			error = claims_iface(&supervisor->claims, config->ifaces[i].name, why);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int iface_queues_count(const struct config_iface *iface, struct found_iface *found, struct why *why)
+{
+	int has = xsk_queues_of(iface->name, why);
+
+	if (has < 0)
+		return has;
 	found->queues = iface->queues ? iface->queues : (uint32_t)has;
 	/* A redirect must stay on its queue: what arrives on another has no socket to go to. */
 	if (found->queues < (uint32_t)has)
@@ -60,15 +84,15 @@ static int iface_find(const struct config_iface *iface, struct found_iface *foun
 	return 0;
 }
 
-static int ifaces_find(struct supervisor *supervisor, struct found_iface *found, struct why *why)
+/* Counted with the XDP program attached: some drivers (virtio_net) add a queue for each CPU then, and packets
+ * arrive on those, too. */
+static int queues_count(struct supervisor *supervisor, struct found_iface *found, struct why *why)
 {
 	const struct config *config = supervisor->config;
 	uint32_t queues = 0;
 
 	for (uint32_t i = 0; i < config->ifaces_count; i++) {
-		int error = iface_find(&config->ifaces[i], &found[i], why);
-		if (!error)
-			error = claims_iface(&supervisor->claims, config->ifaces[i].name, why);
+		int error = iface_queues_count(&config->ifaces[i], &found[i], why);
 		if (error)
 			return error;
 		queues += found[i].queues;
@@ -107,17 +131,22 @@ static int cpus_choose(struct config *config, struct why *why)
 static int fixed_complete(struct config *config, struct why *why)
 {
 	struct static_config *fixed = &config->fixed;
-	uint32_t queues_per_core = (fixed->queues + fixed->cores - 1) / fixed->cores;
 
 	fixed->ephemeral_base = (uint16_t)config->ephemeral_first;
 	fixed->ephemeral_span = (uint16_t)(config->ephemeral_last - config->ephemeral_first + 1);
-	/* FILL and RX full, TX full and under completion, for each queue that a core may have to feed. */
-	if (fixed->frames_per_core == 0)
-		fixed->frames_per_core = 4 * fixed->xsk_ring_slots * queues_per_core;
 	/* Not a well-known key: nobody is to know which flows share a core. */
 	if (getrandom(fixed->toeplitz_key, sizeof(fixed->toeplitz_key), 0) != sizeof(fixed->toeplitz_key))
 		return why_set(why, -errno, "random numbers: %s", strerror(errno));
 	return cpus_choose(config, why);
+}
+
+/* FILL and RX full, TX full and under completion, for each queue that a core may have to feed. */
+static void frames_count(struct static_config *fixed)
+{
+	uint32_t queues_per_core = (fixed->queues + fixed->cores - 1) / fixed->cores;
+
+	if (fixed->frames_per_core == 0)
+		fixed->frames_per_core = 4 * fixed->xsk_ring_slots * queues_per_core;
 }
 
 static int shared_make(struct shared_memory *memory, const char *name, size_t bytes, int protection,
@@ -206,28 +235,25 @@ static void mirror_fill(struct supervisor *supervisor, const struct found_iface 
 	}
 }
 
-static int iface_open(struct supervisor *supervisor, uint32_t index, struct why *why)
+static int iface_open(struct supervisor *supervisor, uint32_t index, const struct xdp_attached *attached,
+		      struct why *why)
 {
 	struct mirror *mirror = supervisor->mirror.area;
 	struct mirror_iface *iface = &mirror->ifaces[index];
 	struct view_iface seen = {
 	    .ifindex = iface->ifindex, .queues = iface->queues, .queue_base = iface->queue_base};
-	struct xdp_attached attached = {0};
 
 	memcpy(seen.name, iface->name, sizeof(seen.name));
 	int error = bpf_set_iface_add(supervisor->bpf, iface->ifindex, iface->queue_base, iface->queues);
 	if (error)
 		return why_set(why, error, "interface %s: map ifaces: %s", iface->name, strerror(-error));
-	error = xdp_attach(supervisor->bpf, iface->name, iface->ifindex,
-			   (enum xdp_mode)supervisor->config->ifaces[index].mode, &attached, why);
-	if (!error)
-		error = xsks_open_iface(supervisor, index, &seen, why);
+	error = xsks_open_iface(supervisor, index, &seen, why);
 	if (error)
 		return error;
-	iface->is_native = attached.is_native;
+	iface->is_native = attached->is_native;
 	iface->is_zerocopy = strcmp(seen.copy, "zerocopy") == 0;
-	snprintf(seen.mode, sizeof(seen.mode), "%s", attached.is_native ? "native" : "generic");
-	memcpy(seen.mode_why, attached.mode_why, sizeof(seen.mode_why));
+	snprintf(seen.mode, sizeof(seen.mode), "%s", attached->is_native ? "native" : "generic");
+	memcpy(seen.mode_why, attached->mode_why, sizeof(seen.mode_why));
 	log_info("interface %s: %u queues, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues, seen.mode,
 		 seen.mode_why[0] ? " (" : "", seen.mode_why, seen.mode_why[0] ? ")" : "", seen.copy,
 		 seen.copy_why[0] ? " (" : "", seen.copy_why, seen.copy_why[0] ? ")" : "");
@@ -273,19 +299,28 @@ static int bpf_open(struct supervisor *supervisor, struct why *why)
 	return error ? error : pin_dir_lock(supervisor, why);
 }
 
-static int network_open(struct supervisor *supervisor, struct why *why)
+/* The program owns nothing yet and passes everything to the kernel. */
+static int program_attach(struct supervisor *supervisor, struct found_iface *found, struct why *why)
+{
+	const struct config *config = supervisor->config;
+	int error = bpf_open(supervisor, why);
+
+	for (uint32_t i = 0; i < config->ifaces_count && !error; i++)
+		error = xdp_attach(supervisor->bpf, config->ifaces[i].name, found[i].ifindex,
+				   (enum xdp_mode)config->ifaces[i].mode, &found[i].attached, why);
+	return error;
+}
+
+static int network_open(struct supervisor *supervisor, const struct found_iface *found, struct why *why)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
 	const struct static_config *fixed = &supervisor->config->fixed;
-	int error = bpf_open(supervisor, why);
 
-	if (error)
-		return error;
-	error = bpf_set_flow_groups_spread(supervisor->bpf, fixed->flow_groups, fixed->cores);
+	int error = bpf_set_flow_groups_spread(supervisor->bpf, fixed->flow_groups, fixed->cores);
 	if (error)
 		return why_set(why, error, "map flow_groups: %s", strerror(-error));
 	for (uint32_t i = 0; i < mirror->ifaces_count && !error; i++)
-		error = iface_open(supervisor, i, why);
+		error = iface_open(supervisor, i, &found[i].attached, why);
 	/* Late sockets are made anew for each dataplane, and then the UMEM is registered again. */
 	if (!supervisor->are_xsks_late)
 		umem_unmap(&supervisor->umem);
@@ -304,12 +339,18 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 	if (!error)
 		error = fixed_complete(config, why);
 	if (!error)
-		error = memories_make(supervisor, why);
+		error = program_attach(supervisor, found, why);
+	if (!error)
+		error = queues_count(supervisor, found, why);
+	if (error)
+		return error;
+	frames_count(&config->fixed);
+	error = memories_make(supervisor, why);
 	if (error)
 		return error;
 	mirror_fill(supervisor, found);
 	publish_init(supervisor);
-	error = network_open(supervisor, why);
+	error = network_open(supervisor, found, why);
 	if (error)
 		return error;
 	supervisor->has_netlink = true;
