@@ -12,7 +12,7 @@ static const struct option_row options_stats[] = {
     {.letter = 'a', .name = "all", .help = "also counters that are zero"},
     {.letter = 'c', .name = "cores", .help = "also the value on each core"},
     {.letter = 'd', .name = "describe", .help = "also what is counted"},
-    {.letter = 'g', .name = "group", .argument = "GROUP", .help = "only counters of core, tcp or xdp"},
+    {.letter = 'g', .name = "group", .argument = "GROUP", .help = "only counters of core, tcp, xdp or frames"},
     {.letter = 'w',
      .name = "watch",
      .argument = "SECONDS",

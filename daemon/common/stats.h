@@ -24,6 +24,7 @@
 	X(tx_bytes, "bytes sent, Ethernet header included")                                                  \
 	X(tx_kicks, "system calls that start transmission")                                                  \
 	X(tx_passed, "packets passed to the core that owns the queue")                                       \
+	X(frames_pool, "packet frames in the pools of the cores when they last went to sleep")               \
 	X(fill_low, "times a FILL ring was found below a quarter")                                           \
 	X(drop_eth, "dropped: malformed Ethernet or VLAN header, or not for our link-layer address")         \
 	X(drop_ip_header, "dropped: malformed IP header or length")                                          \

@@ -9,7 +9,7 @@
 
 struct counter {
 	const char *name, *description;
-	size_t off; /* in struct core_stats, or in struct ixd_verdicts */
+	size_t off; /* in struct core_stats or struct ixd_verdicts, or the enum frame_owner */
 };
 
 static const struct counter core_counters[] = {
@@ -26,6 +26,13 @@ static const struct counter xdp_counters[] = {
 #define ROW(field, doc) {#field, doc, offsetof(struct ixd_verdicts, field)},
     IXD_VERDICTS(ROW)
 #undef ROW
+};
+
+static const struct counter frame_counters[] = {
+    {"free", "packet frames that nobody uses now", FRAME_FREE},
+    {"kernel_rx", "packet frames given to the kernel for receiving, now", FRAME_KERNEL_RX},
+    {"kernel_tx", "packet frames that the kernel has not sent yet, now", FRAME_KERNEL_TX},
+    {"core", "packet frames that a core works on, now", FRAME_CORE},
 };
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -80,6 +87,30 @@ static int append_xdp_rows(json_t *list, const struct ixd_verdicts *verdicts, bo
 	return 0;
 }
 
+static int append_frame_rows(json_t *list, const struct sources *s, bool is_nonzero)
+{
+	uint32_t count[IXD_CORES_MAX][SOURCES_FRAME_OWNERS];
+
+	for (uint32_t core = 0; core < s->fixed.cores; core++)
+		sources_count_frames(s, core, count[core]);
+	for (size_t i = 0; i < COUNT(frame_counters); i++) {
+		json_t *per_core = json_array();
+		json_int_t sum = 0;
+
+		for (uint32_t core = 0; core < s->fixed.cores; core++) {
+			sum += count[core][frame_counters[i].off];
+			json_array_append_new(per_core, json_integer(count[core][frame_counters[i].off]));
+		}
+		if (is_nonzero && sum == 0) {
+			json_decref(per_core);
+			continue;
+		}
+		if (append(list, "frames", &frame_counters[i], sum, per_core))
+			return -1;
+	}
+	return 0;
+}
+
 json_t *stats_get(struct server *server, struct connection *c, const json_t *parameters)
 {
 	const bool is_nonzero = json_is_true(json_object_get(parameters, "nonzero"));
@@ -103,7 +134,7 @@ json_t *stats_get(struct server *server, struct connection *c, const json_t *par
 			     is_nonzero) ||
 	    append_core_rows(list, "tcp", tcp_counters, COUNT(tcp_counters), cores, s->fixed.cores,
 			     is_nonzero) ||
-	    append_xdp_rows(list, &verdicts, is_nonzero)) {
+	    append_xdp_rows(list, &verdicts, is_nonzero) || append_frame_rows(list, s, is_nonzero)) {
 		json_decref(list);
 		return NULL;
 	}

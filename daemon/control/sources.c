@@ -210,6 +210,15 @@ void sources_copy_core_stats(const struct sources *s, uint32_t core, struct core
 	copy_words(copy, &s->stats->core[core], sizeof(*copy));
 }
 
+void sources_count_frames(const struct sources *s, uint32_t core, uint32_t count[SOURCES_FRAME_OWNERS])
+{
+	const uint8_t *owner = s->state + s->layout.frame_owner_off + (size_t)core * s->fixed.frames_per_core;
+
+	memset(count, 0, SOURCES_FRAME_OWNERS * sizeof(*count));
+	for (uint32_t i = 0; i < s->fixed.frames_per_core; i++)
+		count[__atomic_load_n(&owner[i], __ATOMIC_RELAXED) % SOURCES_FRAME_OWNERS]++;
+}
+
 int sources_read_verdicts(const struct sources *s, struct ixd_verdicts *sum)
 {
 	if (s->verdicts_fd < 0)

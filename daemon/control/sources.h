@@ -16,6 +16,8 @@
 #include "daemon/common/stats.h"
 #include "daemon/common/view.h"
 
+#define SOURCES_FRAME_OWNERS 4 /* values of enum frame_owner */
+
 struct sources {
 	char instance[IXD_NAME_SIZE];
 	struct static_config fixed;
@@ -76,6 +78,10 @@ struct sources_conn {
 int sources_copy_conn(const struct sources *s, uint32_t core, uint32_t index, struct sources_conn *conn);
 /* Copies the dataplane's half alone: cheap, for counting. */
 void sources_copy_record(const struct sources *s, uint32_t core, uint32_t index, struct conn_record *record);
+
+/* How many of the packet frames whose home is `core` each enum frame_owner has. The bytes change meanwhile:
+ * the sum is always right, its parts are when the core is idle. */
+void sources_count_frames(const struct sources *s, uint32_t core, uint32_t count[SOURCES_FRAME_OWNERS]);
 
 /* CLOCK_MONOTONIC, nanoseconds. The only place in this process that reads a clock. */
 uint64_t sources_now_ns(void);

@@ -155,6 +155,7 @@ static void sleep_until_work(struct core *core)
 	/* Full barrier; the other half of it is in core_wake(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	frame_collect(core);
+	core->stats->frames_pool = core->frames->count;
 	is_idle = channels_prepare_sleep(core) && mailbox_is_empty(core->inbox) && !xsk_has_work(core);
 	if (is_idle)
 		wait(core);
