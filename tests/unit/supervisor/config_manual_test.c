@@ -42,9 +42,11 @@ static void sentence(const struct config_key *key, char *text, size_t size)
 		key->kind->print(key, field, out);
 	}
 	fclose(out);
-	for (char *c = value; *c != '\0'; c++)
+	for (char *c = value; *c != '\0';)
 		if (*c == '"')
 			memmove(c, c + 1, strlen(c));
+		else
+			c++;
 	int used = snprintf(text, size, "%s%s", value[0] ? "Default " : "", value);
 	if (key->max > 0)
 		used += snprintf(text + used, size - (size_t)used, "%s%" PRIu64 " to %" PRIu64,
@@ -56,10 +58,30 @@ static void sentence(const struct config_key *key, char *text, size_t size)
 	free(value);
 }
 
+static void choices_list(const struct config_key *key, char *text, size_t size)
+{
+	int used = 0;
+
+	text[0] = '\0';
+	for (const struct config_choice *choice = key->choices; choice != NULL && choice->name != NULL;
+	     choice++)
+		used +=
+		    snprintf(text + used, size - (size_t)used, "%s%s", used ? ", " : "One of ", choice->name);
+	if (used)
+		snprintf(text + used, size - (size_t)used, ".\n");
+}
+
+static bool is_within(const char *sentence, const char *from, const char *to)
+{
+	const char *found = strstr(from, sentence);
+
+	return found != NULL && (to == NULL || found < to);
+}
+
 static bool is_documented(const char *manual, const struct config_section *section,
 			  const struct config_key *key)
 {
-	char heading[128], item[128], expected[256];
+	char heading[128], item[128], expected[256], choices[256];
 
 	snprintf(heading, sizeof(heading), "\n.Ss %s\n", section->name[0] ? section->name : "Top level");
 	snprintf(item, sizeof(item), "\n.It Va %s\n", key->name);
@@ -70,10 +92,12 @@ static bool is_documented(const char *manual, const struct config_section *secti
 	at = at ? strstr(at, item) : NULL;
 	if (at == NULL || (end != NULL && at > end))
 		return false;
-	const char *next = strstr(at + 1, "\n.It "), *found = expected[0] ? strstr(at, expected) : at;
-	if (found == NULL || (next != NULL && found > next))
-		cr_log_error("%s: %s should say \"%s\"", section->name, key->name, expected);
-	return found != NULL && (next == NULL || found < next);
+	const char *next = strstr(at + 1, "\n.It ");
+	choices_list(key, choices, sizeof(choices));
+	if (!is_within(expected, at, next) || !is_within(choices, at, next))
+		cr_log_error("%s: %s should say \"%s\" and \"%s\"", section->name, key->name, expected,
+			     choices);
+	return is_within(expected, at, next) && is_within(choices, at, next);
 }
 
 Test(config_manual, says_what_the_tables_say)
