@@ -30,10 +30,9 @@ struct mirror_iface {
 	uint8_t mac[6];
 	uint8_t is_up;       /* administratively up and with carrier */
 	uint8_t rx_checksum; /* enum mirror_checksum: what arriving TCP checksums are accepted */
-	uint8_t tx_offload;  /* 1: TX metadata may ask for checksum offload */
 	uint8_t is_native;   /* XDP mode got: 1 native, 0 generic */
 	uint8_t is_zerocopy; /* every socket is bound XDP_ZEROCOPY */
-	uint8_t reserved[5];
+	uint8_t reserved[6];
 };
 
 struct mirror_addr {
