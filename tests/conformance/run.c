@@ -10,23 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/tcp/rig.h"
+#include "tests/conformance/script.h"
 
-#define WORDS_MAX     40
-#define TIME_SLACK_NS (2u << TCP_WHEEL_SHIFT) /* a timer fires up to a tick late */
-
-struct script {
-	const char *path;
-	unsigned line;
-	struct rig *rig;
-	struct tcp_params params;
-	bool is_started, has_failed;
-	uint64_t mark_ns; /* where the times of `out` count from: the last thing that happened */
-	char *words[WORDS_MAX];
-	unsigned count, at;
-};
-
-static bool fail(struct script *s, const char *format, ...)
+bool script_fail(struct script *s, const char *format, ...)
 {
 	va_list args;
 
@@ -41,28 +27,28 @@ static bool fail(struct script *s, const char *format, ...)
 	return false;
 }
 
-static const char *next_word(struct script *s)
+const char *script_word(struct script *s)
 {
 	return s->at < s->count ? s->words[s->at++] : NULL;
 }
 
-static int64_t next_number(struct script *s)
+int64_t script_number(struct script *s)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 	char *end;
 	int64_t v;
 
 	if (!w) {
-		fail(s, "a number is missing");
+		script_fail(s, "a number is missing");
 		return 0;
 	}
 	v = strtoll(w, &end, 0);
 	if (*end)
-		fail(s, "%s is not a number", w);
+		script_fail(s, "%s is not a number", w);
 	return v;
 }
 
-static uint64_t to_time(struct script *s, const char *w)
+uint64_t script_time(struct script *s, const char *w)
 {
 	char *end;
 	double v = strtod(w ? w : "", &end);
@@ -75,11 +61,11 @@ static uint64_t to_time(struct script *s, const char *w)
 		return (uint64_t)(v * 1e6);
 	if (w && strcmp(end, "s") == 0)
 		return (uint64_t)(v * 1e9);
-	fail(s, "%s is not a time", w ? w : "nothing");
+	script_fail(s, "%s is not a time", w ? w : "nothing");
 	return 0;
 }
 
-static uint8_t to_flags(const char *w)
+uint8_t script_flags(const char *w)
 {
 	static const char names[] = "FSRPAUEC";
 	uint8_t flags = 0;
@@ -93,7 +79,7 @@ static uint8_t to_flags(const char *w)
 	return flags;
 }
 
-static const char *flag_names(uint8_t flags)
+const char *script_flag_names(uint8_t flags)
 {
 	static char out[9];
 	static const char names[] = "FSRPAUEC";
@@ -106,7 +92,7 @@ static const char *flag_names(uint8_t flags)
 	return out;
 }
 
-static void start(struct script *s)
+void script_start(struct script *s)
 {
 	if (s->is_started)
 		return;
@@ -114,7 +100,7 @@ static void start(struct script *s)
 	s->is_started = true;
 }
 
-static struct tcp_conn *conn(struct script *s)
+struct tcp_conn *script_conn(struct script *s)
 {
 	return s->rig->conn == TCP_NONE ? NULL : rig_conn(s->rig);
 }
@@ -125,173 +111,18 @@ static tcp_time now(const struct script *s)
 }
 
 /* "A-B" */
-static struct tcp_range to_range(struct script *s, const char *w)
+struct tcp_range script_range(struct script *s, const char *w)
 {
 	unsigned long a = 0, b = 0;
 
 	if (!w || sscanf(w, "%lu-%lu", &a, &b) != 2)
-		fail(s, "%s is not a range", w ? w : "nothing");
+		script_fail(s, "%s is not a range", w ? w : "nothing");
 	return (struct tcp_range){(uint32_t)a, (uint32_t)b};
 }
 
-/* ---- segments from the peer */
-
-static unsigned read_hex(struct script *s, uint8_t *out)
+bool script_compare(struct script *s, const char *what, uint64_t have, uint64_t want)
 {
-	const char *w = next_word(s);
-	unsigned n = 0, byte;
-
-	for (; w && w[0] && w[1] && n < 40; w += 2) {
-		if (sscanf(w, "%2x", &byte) != 1)
-			fail(s, "%s is not hexadecimal", w);
-		out[n++] = (uint8_t)byte;
-	}
-	return n;
-}
-
-static void do_in(struct script *s)
-{
-	static uint8_t options[40];
-	const struct tcp_conn *c;
-	struct rig_segment seg = {.window = 65535, .wscale = TCP_NO_WSCALE};
-	const char *w;
-
-	start(s);
-	c = conn(s);
-	seg.flags = to_flags(next_word(s));
-	if (c && c->state != TCP_CLOSED && !(seg.flags & TCP_SYN)) {
-		seg.seq = (uint32_t)c->rcv_nxt;
-		seg.ack = (uint32_t)c->snd_nxt;
-		seg.has_ts = c->options & TCP_INFO_TIMESTAMPS;
-	}
-	seg.ts_val = (uint32_t)(s->rig->now_ns / RIG_MS);
-	if (c)
-		seg.ts_ecr = seg.ts_val + c->ts_offset;
-	while ((w = next_word(s)) != NULL) {
-		if (strcmp(w, "seq") == 0)
-			seg.seq = (uint32_t)next_number(s);
-		else if (strcmp(w, "ack") == 0)
-			seg.ack = (uint32_t)next_number(s);
-		else if (strcmp(w, "len") == 0)
-			seg.len = (uint32_t)next_number(s);
-		else if (strcmp(w, "win") == 0)
-			seg.window = (uint16_t)next_number(s);
-		else if (strcmp(w, "mss") == 0)
-			seg.mss = (uint16_t)next_number(s);
-		else if (strcmp(w, "wscale") == 0)
-			seg.wscale = (uint8_t)next_number(s);
-		else if (strcmp(w, "sackok") == 0)
-			seg.sack_ok = true;
-		else if (strcmp(w, "ts") == 0)
-			seg.has_ts = true;
-		else if (strcmp(w, "nots") == 0)
-			seg.has_ts = false;
-		else if (strcmp(w, "tsval") == 0) /* relative to the peer's clock now, in ms */
-			seg.ts_val += (uint32_t)next_number(s), seg.has_ts = true;
-		else if (strcmp(w, "tsecr") == 0) /* relative to our clock now, in ms */
-			seg.ts_ecr += (uint32_t)next_number(s), seg.has_ts = true;
-		else if (strcmp(w, "ce") == 0)
-			seg.ecn = 3;
-		else if (strcmp(w, "sack") == 0 && seg.sack_count < TCP_SACK_BLOCKS)
-			seg.sacks[seg.sack_count++] = to_range(s, next_word(s));
-		else if (strcmp(w, "opt") == 0)
-			seg.options = options, seg.options_len = (uint8_t)read_hex(s, options);
-		else
-			fail(s, "in: what is %s?", w);
-	}
-	rig_input(s->rig, &seg);
-}
-
-/* ---- segments from us */
-
-static bool compare(struct script *s, const char *what, uint64_t have, uint64_t want)
-{
-	return have == want || fail(s, "%s is %lu, not %lu", what, have, want);
-}
-
-static void match_field(struct script *s, const struct rig_segment *seg, const char *w, unsigned *sacks)
-{
-	if (strcmp(w, "seq") == 0) {
-		compare(s, "seq", seg->seq, (uint32_t)next_number(s));
-	} else if (strcmp(w, "ack") == 0) {
-		compare(s, "ack", seg->ack, (uint32_t)next_number(s));
-	} else if (strcmp(w, "len") == 0) {
-		compare(s, "len", seg->len, (uint32_t)next_number(s));
-	} else if (strcmp(w, "win") == 0) {
-		compare(s, "win", seg->window, (uint16_t)next_number(s));
-	} else if (strcmp(w, "mss") == 0) {
-		compare(s, "mss", seg->mss, (uint16_t)next_number(s));
-	} else if (strcmp(w, "wscale") == 0) {
-		compare(s, "wscale", seg->wscale, (uint8_t)next_number(s));
-	} else if (strcmp(w, "nowscale") == 0) {
-		compare(s, "wscale", seg->wscale, TCP_NO_WSCALE);
-	} else if (strcmp(w, "sackok") == 0) {
-		compare(s, "sackok", seg->sack_ok, 1);
-	} else if (strcmp(w, "nosackok") == 0) {
-		compare(s, "sackok", seg->sack_ok, 0);
-	} else if (strcmp(w, "ts") == 0) {
-		compare(s, "timestamps", seg->has_ts, 1);
-	} else if (strcmp(w, "nots") == 0) {
-		compare(s, "timestamps", seg->has_ts, 0);
-	} else if (strcmp(w, "tsecr") == 0) { /* relative to the peer's clock now, in ms */
-		compare(s, "tsecr", seg->ts_ecr,
-			(uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)next_number(s));
-	} else if (strcmp(w, "ect") == 0) {
-		compare(s, "ecn bits", seg->ecn, 2);
-	} else if (strcmp(w, "noect") == 0) {
-		compare(s, "ecn bits", seg->ecn, 0);
-	} else if (strcmp(w, "nosack") == 0) {
-		compare(s, "sack blocks", seg->sack_count, 0);
-	} else if (strcmp(w, "sack") == 0) {
-		struct tcp_range want = to_range(s, next_word(s));
-
-		if (*sacks >= seg->sack_count)
-			fail(s, "has only %u sack blocks", seg->sack_count);
-		else if (seg->sacks[*sacks].start != want.start || seg->sacks[*sacks].end != want.end)
-			fail(s, "sack is %u-%u, not %u-%u", seg->sacks[*sacks].start, seg->sacks[*sacks].end,
-			     want.start, want.end);
-		(*sacks)++;
-	} else {
-		fail(s, "out: what is %s?", w);
-	}
-}
-
-static void do_out(struct script *s)
-{
-	const char *w = next_word(s);
-	const struct rig_segment *seg;
-	uint64_t base = s->mark_ns, due = 0;
-	unsigned sacks = 0;
-
-	start(s);
-	if (w && w[0] == '+') {
-		due = base + to_time(s, w + 1);
-		if (s->rig->out_seen < s->rig->out_count) {
-			fail(s, "a segment went out before: %s seq %u len %u",
-			     flag_names(s->rig->out[s->rig->out_seen].flags),
-			     s->rig->out[s->rig->out_seen].seq, s->rig->out[s->rig->out_seen].len);
-			return;
-		}
-		if (due + TIME_SLACK_NS > s->rig->now_ns)
-			rig_advance(s->rig, due + TIME_SLACK_NS - s->rig->now_ns);
-		w = next_word(s);
-	}
-	seg = rig_next_out(s->rig);
-	if (!w || !seg) {
-		fail(s, "nothing went out");
-		return;
-	}
-	if (due != 0)
-		s->mark_ns = seg->at_ns;
-	if (due != 0 && (seg->at_ns < due || seg->at_ns > due + TIME_SLACK_NS))
-		fail(s, "went out after %.6f ms", (double)(seg->at_ns - base) / 1e6);
-	if (seg->flags != to_flags(w))
-		fail(s, "flags are %s, not %s (seq %u ack %u len %u)", flag_names(seg->flags), w, seg->seq,
-		     seg->ack, seg->len);
-	while ((w = next_word(s)) != NULL && !s->has_failed)
-		match_field(s, seg, w, &sacks);
-	if (sacks > 0 && sacks != seg->sack_count)
-		fail(s, "has %u sack blocks, not %u", seg->sack_count, sacks);
+	return have == want || script_fail(s, "%s is %lu, not %lu", what, have, want);
 }
 
 static void do_none(struct script *s)
@@ -299,8 +130,8 @@ static void do_none(struct script *s)
 	const struct rig_segment *seg = rig_next_out(s->rig);
 
 	if (seg)
-		fail(s, "a segment went out: %s seq %u ack %u len %u", flag_names(seg->flags), seg->seq,
-		     seg->ack, seg->len);
+		script_fail(s, "a segment went out: %s seq %u ack %u len %u", script_flag_names(seg->flags),
+			    seg->seq, seg->ack, seg->len);
 }
 
 static void do_drain(struct script *s)
@@ -311,8 +142,8 @@ static void do_drain(struct script *s)
 
 static void do_wait(struct script *s)
 {
-	start(s);
-	rig_advance(s->rig, to_time(s, next_word(s)));
+	script_start(s);
+	rig_advance(s->rig, script_time(s, script_word(s)));
 }
 
 /* ---- the user */
@@ -324,11 +155,11 @@ static void do_listen(struct script *s)
 {
 	int64_t listener;
 
-	start(s);
+	script_start(s);
 	listener = tcp_listen(s->rig->engine, local_address, RIG_LOCAL_PORT, 0, &s->params);
 	s->rig->listener = (uint32_t)listener;
 	if (listener < 0)
-		fail(s, "listen: %ld", listener);
+		script_fail(s, "listen: %ld", listener);
 }
 
 static void do_connect(struct script *s)
@@ -336,22 +167,22 @@ static void do_connect(struct script *s)
 	struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port};
 	int64_t result;
 
-	start(s);
+	script_start(s);
 	memcpy(tuple.local, local_address, 16);
 	memcpy(tuple.remote, remote_address, 16);
 	result = tcp_connect(s->rig->engine, now(s), &tuple, &s->params);
 	s->rig->conn = (uint32_t)result;
 	if (result < 0)
-		fail(s, "connect: %ld", result);
+		script_fail(s, "connect: %ld", result);
 	rig_output(s->rig);
 }
 
 /* A handshake 10 ms long, without a word about it. */
 static void do_established(struct script *s)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 
-	start(s);
+	script_start(s);
 	if (w && strcmp(w, "active") == 0) {
 		rig_connect(s->rig);
 	} else {
@@ -364,20 +195,20 @@ static void do_established(struct script *s)
 
 static void expect_result(struct script *s, int result)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 
 	if (w && strcmp(w, "refused") == 0) {
 		if (result >= 0)
-			fail(s, "was not refused");
+			script_fail(s, "was not refused");
 	} else if (result < 0) {
-		fail(s, "refused: %d", result);
+		script_fail(s, "refused: %d", result);
 	}
 	rig_output(s->rig);
 }
 
 static void do_send(struct script *s)
 {
-	uint32_t bytes = (uint32_t)next_number(s);
+	uint32_t bytes = (uint32_t)script_number(s);
 
 	expect_result(s, tcp_send(s->rig->engine, now(s), s->rig->conn, bytes));
 }
@@ -407,7 +238,7 @@ static void do_accept(struct script *s)
 
 static void do_rx_limit(struct script *s)
 {
-	uint64_t limit = (uint64_t)next_number(s);
+	uint64_t limit = (uint64_t)script_number(s);
 
 	expect_result(s, tcp_rx_limit(s->rig->engine, now(s), s->rig->conn, limit));
 }
@@ -419,8 +250,8 @@ static void do_unlisten(struct script *s)
 
 static void do_icmp(struct script *s)
 {
-	const char *kind = next_word(s);
-	uint32_t seq = (uint32_t)next_number(s);
+	const char *kind = script_word(s);
+	uint32_t seq = (uint32_t)script_number(s);
 	uint16_t mtu = 0;
 	struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = s->rig->remote_port};
 	enum tcp_icmp icmp = TCP_ICMP_SOFT;
@@ -429,7 +260,7 @@ static void do_icmp(struct script *s)
 		icmp = TCP_ICMP_HARD;
 	if (kind && strcmp(kind, "frag") == 0) {
 		icmp = TCP_ICMP_FRAG_NEEDED;
-		mtu = (uint16_t)next_number(s);
+		mtu = (uint16_t)script_number(s);
 	}
 	memcpy(tuple.local, local_address, 16);
 	memcpy(tuple.remote, remote_address, 16);
@@ -447,90 +278,90 @@ static void do_event(struct script *s)
 	    [RIG_EOF] = "eof",           [RIG_DEAD] = "dead",
 	};
 	const struct rig_event *ev = rig_next_event(s->rig);
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 
 	if (!ev || !w) {
-		fail(s, "nothing happened");
+		script_fail(s, "nothing happened");
 		return;
 	}
 	if (strcmp(names[ev->kind], w) != 0) {
-		fail(s, "the event is %s %lu", names[ev->kind], ev->value);
+		script_fail(s, "the event is %s %lu", names[ev->kind], ev->value);
 		return;
 	}
 	if (ev->kind == RIG_DEAD) {
-		w = next_word(s);
+		w = script_word(s);
 		if (!w || strcmp(tcp_reason_name((enum tcp_reason)ev->value), w) != 0)
-			fail(s, "the reason is %s", tcp_reason_name((enum tcp_reason)ev->value));
+			script_fail(s, "the reason is %s", tcp_reason_name((enum tcp_reason)ev->value));
 	} else if (ev->kind == RIG_READABLE || ev->kind == RIG_ACKED) {
-		compare(s, w, ev->value, (uint64_t)next_number(s));
+		script_compare(s, w, ev->value, (uint64_t)script_number(s));
 	}
 }
 
 static void do_noevent(struct script *s)
 {
 	if (rig_next_event(s->rig))
-		fail(s, "something happened");
+		script_fail(s, "something happened");
 }
 
 static void do_state(struct script *s)
 {
-	const char *w = next_word(s);
-	const char *have = s->rig->conn == TCP_NONE ? "none" : tcp_state_name(conn(s)->state);
+	const char *w = script_word(s);
+	const char *have = s->rig->conn == TCP_NONE ? "none" : tcp_state_name(script_conn(s)->state);
 
 	if (!w || strcmp(have, w) != 0)
-		fail(s, "state is %s", have);
+		script_fail(s, "state is %s", have);
 }
 
 static void do_stat(struct script *s)
 {
-	const char *w = next_word(s);
-	uint64_t want = (uint64_t)next_number(s);
+	const char *w = script_word(s);
+	uint64_t want = (uint64_t)script_number(s);
 
 #define FIELD(name, doc)                                                                                     \
 	if (w && strcmp(w, #name) == 0) {                                                                    \
-		compare(s, w, s->rig->stats.name, want);                                                     \
+		script_compare(s, w, s->rig->stats.name, want);                                              \
 		return;                                                                                      \
 	}
 	TCP_STATS(FIELD)
 #undef FIELD
-	fail(s, "no counter %s", w ? w : "");
+	script_fail(s, "no counter %s", w ? w : "");
 }
 
 static void do_info(struct script *s)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 	struct tcp_info info;
 
 	if (tcp_info(s->rig->engine, s->rig->conn, &info) != 0 || !w) {
-		fail(s, "no connection");
+		script_fail(s, "no connection");
 		return;
 	}
 	if (strcmp(w, "cwnd") == 0)
-		compare(s, w, info.cwnd_bytes, (uint64_t)next_number(s));
+		script_compare(s, w, info.cwnd_bytes, (uint64_t)script_number(s));
 	else if (strcmp(w, "ssthresh") == 0)
-		compare(s, w, info.ssthresh_bytes, (uint64_t)next_number(s));
+		script_compare(s, w, info.ssthresh_bytes, (uint64_t)script_number(s));
 	else if (strcmp(w, "mss") == 0)
-		compare(s, w, info.mss, (uint64_t)next_number(s));
+		script_compare(s, w, info.mss, (uint64_t)script_number(s));
 	else if (strcmp(w, "snd_wnd") == 0)
-		compare(s, w, info.snd_wnd_bytes, (uint64_t)next_number(s));
+		script_compare(s, w, info.snd_wnd_bytes, (uint64_t)script_number(s));
 	else if (strcmp(w, "recovery") == 0)
-		compare(s, w, info.in_recovery, (uint64_t)next_number(s));
+		script_compare(s, w, info.in_recovery, (uint64_t)script_number(s));
 	else if (strcmp(w, "retransmits") == 0)
-		compare(s, w, info.retransmits, (uint64_t)next_number(s));
+		script_compare(s, w, info.retransmits, (uint64_t)script_number(s));
 	else if (strcmp(w, "ooo") == 0)
-		compare(s, w, info.ooo_bytes, (uint64_t)next_number(s));
+		script_compare(s, w, info.ooo_bytes, (uint64_t)script_number(s));
 	else
-		fail(s, "info: what is %s?", w);
+		script_fail(s, "info: what is %s?", w);
 }
 
 /* Every byte up to N was stored exactly once. */
 static void do_stored(struct script *s)
 {
-	uint64_t upto = (uint64_t)next_number(s);
+	uint64_t upto = (uint64_t)script_number(s);
 
 	for (uint64_t i = 0; i < upto; i++) {
 		if (s->rig->stored[i] != 1) {
-			fail(s, "byte %lu was stored %u times", i, s->rig->stored[i]);
+			script_fail(s, "byte %lu was stored %u times", i, s->rig->stored[i]);
 			return;
 		}
 	}
@@ -540,14 +371,14 @@ static void do_stored(struct script *s)
 
 static bool is_on(struct script *s)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 
 	return w && strcmp(w, "on") == 0;
 }
 
 static void do_set(struct script *s)
 {
-	const char *w = next_word(s);
+	const char *w = script_word(s);
 	struct rig *r = s->rig;
 
 	if (!w)
@@ -561,11 +392,11 @@ static void do_set(struct script *s)
 	else if (strcmp(w, "ecn") == 0)
 		r->config.ecn = is_on(s);
 	else if (strcmp(w, "mtu") == 0)
-		r->path.mtu = (uint16_t)next_number(s);
+		r->path.mtu = (uint16_t)script_number(s);
 	else if (strcmp(w, "window") == 0)
-		r->path.rcv_window = (uint32_t)next_number(s);
+		r->path.rcv_window = (uint32_t)script_number(s);
 	else if (strcmp(w, "window_max") == 0)
-		r->path.rcv_window_max = (uint32_t)next_number(s);
+		r->path.rcv_window_max = (uint32_t)script_number(s);
 	else if (strcmp(w, "nagle") == 0)
 		s->params.flags |= is_on(s) ? TCP_PARAM_NAGLE : 0;
 	else if (strcmp(w, "keepalive") == 0)
@@ -573,25 +404,25 @@ static void do_set(struct script *s)
 	else if (strcmp(w, "delayed_ack") == 0)
 		s->params.flags |= is_on(s) ? 0 : TCP_PARAM_NO_DELAYED_ACK;
 	else if (strcmp(w, "ack_delay") == 0)
-		r->config.ack_delay_ns = to_time(s, next_word(s));
+		r->config.ack_delay_ns = script_time(s, script_word(s));
 	else if (strcmp(w, "backlog") == 0)
-		s->params.backlog = (uint32_t)next_number(s);
+		s->params.backlog = (uint32_t)script_number(s);
 	else if (strcmp(w, "syn_backlog") == 0)
-		r->limits.syn_backlog = (uint32_t)next_number(s);
+		r->limits.syn_backlog = (uint32_t)script_number(s);
 	else if (strcmp(w, "user_timeout") == 0)
-		s->params.user_timeout_ns = to_time(s, next_word(s));
+		s->params.user_timeout_ns = script_time(s, script_word(s));
 	else if (strcmp(w, "challenge_acks") == 0)
-		r->config.challenge_acks_per_s = (uint32_t)next_number(s);
+		r->config.challenge_acks_per_s = (uint32_t)script_number(s);
 	else if (strcmp(w, "cc") == 0)
-		s->params.cc = (uint8_t)tcp_cc_by_name(next_word(s));
+		s->params.cc = (uint8_t)tcp_cc_by_name(script_word(s));
 	else if (strcmp(w, "port") == 0)
-		r->remote_port = (uint16_t)next_number(s);
+		r->remote_port = (uint16_t)script_number(s);
 	else if (strcmp(w, "store") == 0)
 		r->refuse_store = !is_on(s);
 	else if (strcmp(w, "emit") == 0)
 		r->emit_limit = is_on(s) ? INT64_MAX : -EAGAIN;
 	else
-		fail(s, "set: what is %s?", w);
+		script_fail(s, "set: what is %s?", w);
 }
 
 static const struct {
@@ -600,8 +431,8 @@ static const struct {
 	bool is_question; /* times go on counting from what was before */
 } commands[] = {
     {"set", do_set, false},
-    {"in", do_in, false},
-    {"out", do_out, true},
+    {"in", script_do_in, false},
+    {"out", script_do_out, true},
     {"none", do_none, true},
     {"drain", do_drain, false},
     {"wait", do_wait, false},
@@ -643,11 +474,11 @@ static void run_line(struct script *s, char *line)
 			if (!commands[i].is_question)
 				s->mark_ns = s->rig->now_ns;
 			if (s->at < s->count)
-				fail(s, "%s is too much", s->words[s->at]);
+				script_fail(s, "%s is too much", s->words[s->at]);
 			return;
 		}
 	}
-	fail(s, "no command %s", s->words[0]);
+	script_fail(s, "no command %s", s->words[0]);
 }
 
 static bool run_script(const char *path)
@@ -658,7 +489,7 @@ static bool run_script(const char *path)
 
 	if (!f) {
 		rig_free(s.rig);
-		return fail(&s, "cannot be read");
+		return script_fail(&s, "cannot be read");
 	}
 	while (!s.has_failed && fgets(line, sizeof(line), f)) {
 		s.line++;

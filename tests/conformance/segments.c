@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands `in` and `out`: segments from the peer, and what is expected of ours. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/conformance/script.h"
+
+/* ---- segments from the peer */
+
+static unsigned read_hex(struct script *s, uint8_t *out)
+{
+	const char *w = script_word(s);
+	unsigned n = 0, byte;
+
+	for (; w && w[0] && w[1] && n < 40; w += 2) {
+		if (sscanf(w, "%2x", &byte) != 1)
+			script_fail(s, "%s is not hexadecimal", w);
+		out[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
+void script_do_in(struct script *s)
+{
+	static uint8_t options[40];
+	const struct tcp_conn *c;
+	struct rig_segment seg = {.window = 65535, .wscale = TCP_NO_WSCALE};
+	const char *w;
+
+	script_start(s);
+	c = script_conn(s);
+	seg.flags = script_flags(script_word(s));
+	if (c && c->state != TCP_CLOSED && !(seg.flags & TCP_SYN)) {
+		seg.seq = (uint32_t)c->rcv_nxt;
+		seg.ack = (uint32_t)c->snd_nxt;
+		seg.has_ts = c->options & TCP_INFO_TIMESTAMPS;
+	}
+	seg.ts_val = (uint32_t)(s->rig->now_ns / RIG_MS);
+	if (c)
+		seg.ts_ecr = seg.ts_val + c->ts_offset;
+	while ((w = script_word(s)) != NULL) {
+		if (strcmp(w, "seq") == 0)
+			seg.seq = (uint32_t)script_number(s);
+		else if (strcmp(w, "ack") == 0)
+			seg.ack = (uint32_t)script_number(s);
+		else if (strcmp(w, "len") == 0)
+			seg.len = (uint32_t)script_number(s);
+		else if (strcmp(w, "win") == 0)
+			seg.window = (uint16_t)script_number(s);
+		else if (strcmp(w, "mss") == 0)
+			seg.mss = (uint16_t)script_number(s);
+		else if (strcmp(w, "wscale") == 0)
+			seg.wscale = (uint8_t)script_number(s);
+		else if (strcmp(w, "sackok") == 0)
+			seg.sack_ok = true;
+		else if (strcmp(w, "ts") == 0)
+			seg.has_ts = true;
+		else if (strcmp(w, "nots") == 0)
+			seg.has_ts = false;
+		else if (strcmp(w, "tsval") == 0) /* relative to the peer's clock now, in ms */
+			seg.ts_val += (uint32_t)script_number(s), seg.has_ts = true;
+		else if (strcmp(w, "tsecr") == 0) /* relative to our clock now, in ms */
+			seg.ts_ecr += (uint32_t)script_number(s), seg.has_ts = true;
+		else if (strcmp(w, "ce") == 0)
+			seg.ecn = 3;
+		else if (strcmp(w, "sack") == 0 && seg.sack_count < TCP_SACK_BLOCKS)
+			seg.sacks[seg.sack_count++] = script_range(s, script_word(s));
+		else if (strcmp(w, "opt") == 0)
+			seg.options = options, seg.options_len = (uint8_t)read_hex(s, options);
+		else
+			script_fail(s, "in: what is %s?", w);
+	}
+	rig_input(s->rig, &seg);
+}
+
+/* ---- segments from us */
+
+static void match_field(struct script *s, const struct rig_segment *seg, const char *w, unsigned *sacks)
+{
+	if (strcmp(w, "seq") == 0) {
+		script_compare(s, "seq", seg->seq, (uint32_t)script_number(s));
+	} else if (strcmp(w, "ack") == 0) {
+		script_compare(s, "ack", seg->ack, (uint32_t)script_number(s));
+	} else if (strcmp(w, "len") == 0) {
+		script_compare(s, "len", seg->len, (uint32_t)script_number(s));
+	} else if (strcmp(w, "win") == 0) {
+		script_compare(s, "win", seg->window, (uint16_t)script_number(s));
+	} else if (strcmp(w, "mss") == 0) {
+		script_compare(s, "mss", seg->mss, (uint16_t)script_number(s));
+	} else if (strcmp(w, "wscale") == 0) {
+		script_compare(s, "wscale", seg->wscale, (uint8_t)script_number(s));
+	} else if (strcmp(w, "nowscale") == 0) {
+		script_compare(s, "wscale", seg->wscale, TCP_NO_WSCALE);
+	} else if (strcmp(w, "sackok") == 0) {
+		script_compare(s, "sackok", seg->sack_ok, 1);
+	} else if (strcmp(w, "nosackok") == 0) {
+		script_compare(s, "sackok", seg->sack_ok, 0);
+	} else if (strcmp(w, "ts") == 0) {
+		script_compare(s, "timestamps", seg->has_ts, 1);
+	} else if (strcmp(w, "nots") == 0) {
+		script_compare(s, "timestamps", seg->has_ts, 0);
+	} else if (strcmp(w, "tsecr") == 0) { /* relative to the peer's clock now, in ms */
+		script_compare(s, "tsecr", seg->ts_ecr,
+			       (uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)script_number(s));
+	} else if (strcmp(w, "ect") == 0) {
+		script_compare(s, "ecn bits", seg->ecn, 2);
+	} else if (strcmp(w, "noect") == 0) {
+		script_compare(s, "ecn bits", seg->ecn, 0);
+	} else if (strcmp(w, "nosack") == 0) {
+		script_compare(s, "sack blocks", seg->sack_count, 0);
+	} else if (strcmp(w, "sack") == 0) {
+		struct tcp_range want = script_range(s, script_word(s));
+
+		if (*sacks >= seg->sack_count)
+			script_fail(s, "has only %u sack blocks", seg->sack_count);
+		else if (seg->sacks[*sacks].start != want.start || seg->sacks[*sacks].end != want.end)
+			script_fail(s, "sack is %u-%u, not %u-%u", seg->sacks[*sacks].start,
+				    seg->sacks[*sacks].end, want.start, want.end);
+		(*sacks)++;
+	} else {
+		script_fail(s, "out: what is %s?", w);
+	}
+}
+
+void script_do_out(struct script *s)
+{
+	const char *w = script_word(s);
+	const struct rig_segment *seg;
+	uint64_t base = s->mark_ns, due = 0;
+	unsigned sacks = 0;
+
+	script_start(s);
+	if (w && w[0] == '+') {
+		due = base + script_time(s, w + 1);
+		if (s->rig->out_seen < s->rig->out_count) {
+			script_fail(s, "a segment went out before: %s seq %u len %u",
+				    script_flag_names(s->rig->out[s->rig->out_seen].flags),
+				    s->rig->out[s->rig->out_seen].seq, s->rig->out[s->rig->out_seen].len);
+			return;
+		}
+		if (due + TIME_SLACK_NS > s->rig->now_ns)
+			rig_advance(s->rig, due + TIME_SLACK_NS - s->rig->now_ns);
+		w = script_word(s);
+	}
+	seg = rig_next_out(s->rig);
+	if (!w || !seg) {
+		script_fail(s, "nothing went out");
+		return;
+	}
+	if (due != 0)
+		s->mark_ns = seg->at_ns;
+	if (due != 0 && (seg->at_ns < due || seg->at_ns > due + TIME_SLACK_NS))
+		script_fail(s, "went out after %.6f ms", (double)(seg->at_ns - base) / 1e6);
+	if (seg->flags != script_flags(w))
+		script_fail(s, "flags are %s, not %s (seq %u ack %u len %u)", script_flag_names(seg->flags),
+			    w, seg->seq, seg->ack, seg->len);
+	while ((w = script_word(s)) != NULL && !s->has_failed)
+		match_field(s, seg, w, &sacks);
+	if (sacks > 0 && sacks != seg->sack_count)
+		script_fail(s, "has %u sack blocks, not %u", seg->sack_count, sacks);
+}
