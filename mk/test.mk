@@ -4,7 +4,12 @@
 SEEDS ?= 1000
 ONLY  ?= .
 
-check: deps tests ## run all tests (as root: end to end as well)
+# What is missing is installed before anything is built, and the build then asks pkg-config anew; on all CPUs.
+JOBS     ?= $(shell nproc)
+parallel  = $(Q)$(MAKE) --no-print-directory -j $(JOBS)
+
+check: deps ## run all tests (as root: end to end as well)
+	$(parallel) tests
 	$(Q)IXD_SAN='$(SAN)' tests/run --build $(O) --only '$(ONLY)' --seeds $(SEEDS)
 
 # A fuzzer is one file, linked with the layer that it names: tests/fuzz/LAYER_WHAT_fuzz.c. Own objects, because
@@ -24,7 +29,8 @@ $(O)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(TCP_SRC) $(COMMON_SRC) $(DATAPLANE_SRC) 
 	$(call say,FUZZ,$@)$(CLANG) $(CPPFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -o $@ $< $(fuzz_src_$(fuzz_layer)) \
 		$(call pkg_libs,$(PKGS_SUPERVISOR) $(PKGS_CONTROL))
 
-fuzz: deps $(FUZZ_BINS) ## build the fuzzers and run each for FUZZ_S seconds
+fuzz: deps ## build the fuzzers and run each for FUZZ_S seconds
+	$(parallel) $(FUZZ_BINS)
 	$(Q)tools/fuzz $(FUZZ_S) $(O)/fuzz $(FUZZ_BINS)
 
 .PHONY: check fuzz
