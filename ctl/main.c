@@ -144,13 +144,22 @@ static void explain_answer(const struct target *t, int err)
 		fprintf(stderr, "ixctl: talking to %s: %s.\n", t->path, strerror(-err));
 }
 
-/* An error's parameters are one or two words or sentences; the last part of its name says what happened. */
+/* An error with a reason has said it all. Otherwise its parameters are one or two words, and the last part of
+ * its name says what happened. */
 static void explain_error(const struct command *c, const char *error, json_t *parameters)
 {
+	const char *reason = json_string_value(json_object_get(parameters, "reason"));
 	const char *name = strrchr(error, '.'), *key;
 	char cell[TEXT_CELL_SIZE];
 	json_t *value;
 
+	if (reason && *reason) {
+		fprintf(stderr, "ixctl: %s: ", c->name);
+		text_print_safe(reason, stderr);
+		if (reason[strlen(reason) - 1] != '\n')
+			fputc('\n', stderr);
+		return;
+	}
 	fprintf(stderr, "ixctl: %s: %s", c->name, name ? name + 1 : error);
 	json_object_foreach(parameters, key, value)
 	{

@@ -28,6 +28,20 @@ static bool is_number(const char *text, long max)
 	       *text != ' ';
 }
 
+static bool is_among(const char *text, const char *choices)
+{
+	const size_t len = strlen(text);
+
+	for (const char *word = choices; *word; word += *word == ' ') {
+		const size_t word_len = strcspn(word, " ");
+
+		if (word_len == len && memcmp(word, text, len) == 0)
+			return true;
+		word += word_len;
+	}
+	return false;
+}
+
 static int fail(const char *command, FILE *err)
 {
 	fprintf(err, "Try '%s --help'.\n", command);
@@ -40,6 +54,11 @@ static int take(struct options *o, int row, const char *argument, const char *co
 
 	if (r->argument && r->max > 0 && !is_number(argument, r->max)) {
 		fprintf(err, "%s: --%s takes a number from 0 to %ld, not '%s'.\n", command, r->name, r->max,
+			argument);
+		return fail(command, err);
+	}
+	if (r->choices && !is_among(argument, r->choices)) {
+		fprintf(err, "%s: --%s takes one of: %s; not '%s'.\n", command, r->name, r->choices,
 			argument);
 		return fail(command, err);
 	}

@@ -18,6 +18,7 @@ struct option_row {
 	const char *help;
 	const char *parameter; /* of the call; NULL: for this program only */
 	long max;              /* > 0: the argument is a number from 0 to this; else it is text */
+	const char *choices;   /* what text may be, separated by spaces; NULL: anything */
 };
 
 /* What was given, by row: NULL when it was not, "" for a flag. Points into argv. */

@@ -16,6 +16,11 @@ static long long integer(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+static const char *plural(long long number)
+{
+	return number == 1 ? "" : "s";
+}
+
 static bool is_true(const json_t *object, const char *key)
 {
 	return json_is_true(json_object_get(object, key));
@@ -48,7 +53,7 @@ static void print_interface(struct output *o, const json_t *iface)
 
 	fprintf(o->out, "   interface: %s", member(iface, "name", TEXT_PLAIN, cell));
 	fprintf(o->out, ", %s, mtu %lld, %lld queue%s", is_true(iface, "is_up") ? "up" : "DOWN",
-		integer(iface, "mtu"), integer(iface, "queues"), integer(iface, "queues") == 1 ? "" : "s");
+		integer(iface, "mtu"), integer(iface, "queues"), plural(integer(iface, "queues")));
 	fprintf(o->out, ", %s", member(iface, "mode", TEXT_PLAIN, cell));
 	print_why(o, iface, "mode_why");
 	fprintf(o->out, ", %s", member(iface, "copy", TEXT_PLAIN, cell));
@@ -92,10 +97,11 @@ void print_status(struct output *o, const json_t *parameters)
 	print_process(o, parameters, "control");
 	json_array_foreach(json_object_get(parameters, "interfaces"), i, iface) print_interface(o, iface);
 	fprintf(o->out, "       cores: %lld, %lld queue%s in all, %s pages\n", integer(parameters, "cores"),
-		integer(parameters, "queues"), integer(parameters, "queues") == 1 ? "" : "s",
+		integer(parameters, "queues"), plural(integer(parameters, "queues")),
 		is_true(parameters, "huge_pages") ? "huge" : "normal");
-	fprintf(o->out, "      in use: %lld of %lld connections, %lld clients, %lld listeners\n",
+	fprintf(o->out, "      in use: %lld of %lld connections, %lld client%s, %lld listener%s\n",
 		integer(parameters, "connections"), integer(parameters, "connections_max"),
-		integer(parameters, "clients"), integer(parameters, "listeners"));
+		integer(parameters, "clients"), plural(integer(parameters, "clients")),
+		integer(parameters, "listeners"), plural(integer(parameters, "listeners")));
 	print_settings(o, json_object_get(parameters, "settings"));
 }

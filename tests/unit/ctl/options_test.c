@@ -13,6 +13,7 @@ static const struct option_row rows[] = {
     {.letter = 'n', .name = "number", .argument = "N", .help = "number", .parameter = "number", .max = 100},
     {.letter = 't', .name = "text", .argument = "TEXT", .help = "text", .parameter = "text"},
     {.letter = 'q', .name = "quiet", .help = "own"},
+    {.letter = 'c', .name = "colour", .argument = "COLOUR", .help = "choice", .choices = "red green-blue"},
     {.name = NULL},
 };
 
@@ -63,6 +64,19 @@ Test(options, bundles)
 	cr_assert_eq(PARSE(&o, "x", "-aqn", "7"), 3);
 	cr_assert(options_has(&o, 'q'));
 	cr_assert_str_eq(options_get(&o, 'n'), "7");
+}
+
+Test(options, choices)
+{
+	static const char *const refused[] = {"", "r", "reds", "green", "blue", "red green-blue", " "};
+	struct options o;
+
+	cr_assert_eq(PARSE(&o, "x", "-c", "red"), 3);
+	cr_assert_eq(PARSE(&o, "x", "-c", "green-blue"), 3);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		cr_expect_eq(PARSE(&o, "x", "-c", refused[i]), -1, "'%s'", refused[i]);
+		cr_expect(strstr(said, "one of: red green-blue"), "%s", said);
+	}
 }
 
 Test(options, parameters_of_the_call)
