@@ -254,9 +254,10 @@ static int iface_open(struct supervisor *supervisor, uint32_t index, const struc
 	iface->is_zerocopy = strcmp(seen.copy, "zerocopy") == 0;
 	snprintf(seen.mode, sizeof(seen.mode), "%s", attached->is_native ? "native" : "generic");
 	memcpy(seen.mode_why, attached->mode_why, sizeof(seen.mode_why));
-	log_info("interface %s: %u queues, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues, seen.mode,
-		 seen.mode_why[0] ? " (" : "", seen.mode_why, seen.mode_why[0] ? ")" : "", seen.copy,
-		 seen.copy_why[0] ? " (" : "", seen.copy_why, seen.copy_why[0] ? ")" : "");
+	log_info("interface %s: %u queue%s, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues,
+		 seen.queues == 1 ? "" : "s", seen.mode, seen.mode_why[0] ? " (" : "", seen.mode_why,
+		 seen.mode_why[0] ? ")" : "", seen.copy, seen.copy_why[0] ? " (" : "", seen.copy_why,
+		 seen.copy_why[0] ? ")" : "");
 	publish_iface(supervisor, index, &seen);
 	return 0;
 }
