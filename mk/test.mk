@@ -20,7 +20,10 @@ FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz_layer  = $(firstword $(subst _, ,$(notdir $*)))
 fuzz_src_tcp       := $(TCP_SRC)
 fuzz_src_common    := $(COMMON_SRC) $(TCP_SRC)
-fuzz_src_dataplane := $(filter-out %/main.c,$(DATAPLANE_SRC)) $(COMMON_SRC) $(TCP_SRC)
+# The client side's rig, with Criterion's assertions made to abort.
+fuzz_src_dataplane := $(filter-out %/main.c,$(DATAPLANE_SRC)) $(COMMON_SRC) $(TCP_SRC) \
+	tests/unit/dataplane/client_rig.c
+$(O)/fuzz/dataplane_%: CPPFLAGS := -Itests/fuzz/include $(CPPFLAGS)
 fuzz_src_control   := $(filter-out %/main.c,$(CONTROL_SRC)) $(COMMON_SRC) $(TCP_SRC)
 fuzz_src_client    := $(CLIENT_SRC)
 fuzz_src_supervisor := $(filter-out %/main.c,$(SUPERVISOR_SRC)) $(COMMON_SRC) $(TCP_SRC)
