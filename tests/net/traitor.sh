@@ -33,7 +33,7 @@ stop second KILL
 stop first KILL
 
 become ixd-dataplane "$T/bin/ixd-dataplane"
-kill -KILL $(child_of ixd-default ixd-dataplane) 2>/dev/null
+kill -KILL "$(child_of ixd-default ixd-dataplane)" 2>/dev/null
 check "with the real one clients are served again" bash -c "for i in \$(seq 30); do
 	timeout 10 nsenter --net=/run/netns/ix setpriv --reuid=$CLIENT_ID --regid=$CLIENT_ID --clear-groups \
 		ix-cat -N $PEER_ADDR:1 </dev/null 2>&1 | grep -q refused && exit 0; sleep 0.5; done; exit 1"
