@@ -138,7 +138,7 @@ TEST_BINS := $(UNIT_BINS) $(if $(SIM_SRC),$(O)/tests/simulator) $(NETTOOL_BINS) 
 tests: $(BINS) $(LIB) $(TEST_BINS) ## build the tests as well
 
 # ---- what is missing on this machine
-DEPS := gcc make clang llvm lld pkg-config bpftool libbpf-dev libxdp-dev liburing-dev libconfig-dev libmnl-dev \
+DEPS := gcc make clang libclang-rt-dev llvm lld pkg-config bpftool libbpf-dev libxdp-dev liburing-dev libconfig-dev libmnl-dev \
 	libjansson-dev libsystemd-dev libcap-ng-dev libcriterion-dev libelf-dev zlib1g-dev linux-libc-dev \
 	iproute2 ethtool nftables iputils-ping util-linux curl procps python3 mandoc jq xxd systemd-container
 LINT_DEPS := clang-format clang-tidy cppcheck shellcheck
