@@ -259,6 +259,19 @@ static int listener_join(struct supervisor *supervisor, uint32_t client_index, c
 	return 0;
 }
 
+/* Where to look for what has the port. */
+static const char *in_use_hint(struct supervisor *supervisor, const struct msg_listen *ask)
+{
+	const struct static_config *fixed = &supervisor->config->fixed;
+	const uint8_t *addr = is_any(ask->addr) ? any_addr : ask->addr;
+
+	if (listener_find(supervisor, addr, ask->port) != NULL)
+		return " (another client of ixd, or itself, listens there: see ixctl listeners)";
+	if (ask->port >= fixed->ephemeral_base && ask->port - fixed->ephemeral_base < fixed->ephemeral_span)
+		return " (it is one of ephemeral_first to ephemeral_last)";
+	return " (see ss -tan sport = that port, TIME-WAIT counts)";
+}
+
 static void report_refusal(struct supervisor *supervisor, const struct client *client,
 			   const struct msg_listen *ask, int error)
 {
@@ -266,8 +279,7 @@ static void report_refusal(struct supervisor *supervisor, const struct client *c
 
 	log_stranger(supervisor, "client of process %u (%s, user %u) may not listen on %s:%u: %s%s",
 		     client->pid, client->comm, client->uid, addr_text(ask->addr, text), ask->port,
-		     strerror(-error),
-		     error == -EADDRINUSE ? " (see ss -tan sport = that port, TIME-WAIT counts)" : "");
+		     strerror(-error), error == -EADDRINUSE ? in_use_hint(supervisor, ask) : "");
 }
 
 void listener_on_ask(struct supervisor *supervisor, const struct msg_listen *ask)

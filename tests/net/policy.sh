@@ -23,6 +23,7 @@ check_says "connecting elsewhere is refused" '(policy|[Pp]ermission|denied|allow
 check "a second process of the same user shares a listener" serve echo3 ix-echo -l "$IX_ADDR:7000"
 check "and both serve" in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 10000
 stop echo3
+check "one process does not get the same listener twice" client twice "$IX_ADDR:7005"
 check_says "another user's listener is not shared" '(in use|[Pp]ermission|policy|allowed)' \
 	in_ix_as "$OTHER_ID" timeout 10 "$T/bin/ix-echo" -l "$IX_ADDR:7000"
 check "those who are allowed do not notice" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 10000
