@@ -4,7 +4,10 @@
 # Tests with a virtual machine as ixd's side and this machine's kernel as the peer: the NIC's other end is a TAP
 # device in the network namespace `peer` of the harness, which must have been read before.
 
+# A free machine of two cores needs less than two minutes; others may be busy on it.
+export VM_TIMEOUT=${VM_TIMEOUT:-280}
 VM_HERE=$TEST_ROOT/tests/vm
+# shellcheck disable=SC2034 # used by tests
 GUEST_ADDR=$IX_ADDR
 
 # vm_kernel SUITE NAME: fetched and packed; sets VM_KERNEL. Skips the test without network or QEMU.
