@@ -37,7 +37,7 @@ static struct {
 	int packet_fd;
 	uint8_t mac[ETH_ALEN];
 	struct netif netif;
-} host;
+} stack;
 
 static void interface_open(const char *name)
 {
@@ -45,17 +45,17 @@ static void interface_open(const char *name)
 	struct ifreq request = {0};
 	int on = 1, size = SOCKET_BYTES;
 
-	host.packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, ETH_P_ALL_ON_WIRE);
-	if (host.packet_fd < 0)
+	stack.packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, ETH_P_ALL_ON_WIRE);
+	if (stack.packet_fd < 0)
 		k_die("packet socket: %s", strerror(errno));
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	address.sll_ifindex = (int)if_nametoindex(name);
-	if (address.sll_ifindex == 0 || ioctl(host.packet_fd, SIOCGIFHWADDR, &request) != 0 ||
-	    setsockopt(host.packet_fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0 ||
-	    setsockopt(host.packet_fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0 ||
-	    bind(host.packet_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	if (address.sll_ifindex == 0 || ioctl(stack.packet_fd, SIOCGIFHWADDR, &request) != 0 ||
+	    setsockopt(stack.packet_fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0 ||
+	    setsockopt(stack.packet_fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0 ||
+	    bind(stack.packet_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		k_die("%s: %s", name, strerror(errno));
-	memcpy(host.mac, request.ifr_hwaddr.sa_data, ETH_ALEN);
+	memcpy(stack.mac, request.ifr_hwaddr.sa_data, ETH_ALEN);
 }
 
 /* lwIP's thread. A frame that the interface does not take is lost, as on a wire. */
@@ -65,13 +65,13 @@ static err_t frame_output(struct netif *netif, struct pbuf *packet)
 	u16_t len = pbuf_copy_partial(packet, frame, sizeof(frame), 0);
 
 	(void)netif;
-	return send(host.packet_fd, frame, len, 0) == len ? ERR_OK : ERR_IF;
+	return send(stack.packet_fd, frame, len, 0) == len ? ERR_OK : ERR_IF;
 }
 
 static err_t netif_start(struct netif *netif)
 {
 	memcpy(netif->name, "lw", 2);
-	memcpy(netif->hwaddr, host.mac, ETH_ALEN);
+	memcpy(netif->hwaddr, stack.mac, ETH_ALEN);
 	netif->hwaddr_len = ETH_ALEN;
 	netif->mtu = 1500;
 	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
@@ -85,7 +85,7 @@ static void *frames_in(void *unused)
 	uint8_t frame[FRAME_BYTES_MAX];
 
 	for (;;) {
-		ssize_t len = recv(host.packet_fd, frame, sizeof(frame), 0);
+		ssize_t len = recv(stack.packet_fd, frame, sizeof(frame), 0);
 		struct pbuf *packet;
 
 		if (len <= 0)
@@ -94,7 +94,7 @@ static void *frames_in(void *unused)
 		if (packet == NULL)
 			continue;
 		pbuf_take(packet, frame, (u16_t)len);
-		if (host.netif.input(packet, &host.netif) != ERR_OK)
+		if (stack.netif.input(packet, &stack.netif) != ERR_OK)
 			pbuf_free(packet);
 	}
 	return unused;
@@ -121,10 +121,10 @@ static void host_start(const char *interface, const char *address)
 	tcpip_init(on_started, &started);
 	sys_sem_wait(&started);
 	LOCK_TCPIP_CORE();
-	if (netif_add(&host.netif, &ip, &mask, &gateway, NULL, netif_start, tcpip_input) == NULL)
+	if (netif_add(&stack.netif, &ip, &mask, &gateway, NULL, netif_start, tcpip_input) == NULL)
 		k_die("lwIP does not take the interface");
-	netif_set_default(&host.netif);
-	netif_set_up(&host.netif);
+	netif_set_default(&stack.netif);
+	netif_set_up(&stack.netif);
 	UNLOCK_TCPIP_CORE();
 	if (pthread_create(&thread, NULL, frames_in, NULL) != 0)
 		k_die("no thread");
