@@ -94,13 +94,15 @@ void tcp_sent_append(struct tcp_engine *e, uint32_t conn, uint32_t len, uint32_t
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_links *l = &e->links[conn];
 	uint32_t tail = l->sent_tail;
-	struct tcp_sent *r = tail == TCP_NONE ? NULL : &e->sent[tail];
-	bool can_join = r && r->flags == 0 && r->sent_ns == e->now_ns && r->segments + segments <= UINT16_MAX;
+	bool has_tail = tail != TCP_NONE;
+	struct tcp_sent *r = &e->sent[has_tail ? tail : 0];
+	bool can_join =
+	    has_tail && r->flags == 0 && r->sent_ns == e->now_ns && r->segments + segments <= UINT16_MAX;
 	uint32_t index = can_join ? TCP_NONE : record_alloc(e, conn);
 
 	if (c->flight_bytes == 0)
 		c->delivered_ns = e->now_ns; /* a new burst: the rate clock starts now */
-	if (index == TCP_NONE && !r)
+	if (index == TCP_NONE && !has_tail)
 		return; /* cannot be: the first record of a connection is set aside for it */
 	if (index == TCP_NONE) {
 		/* Joined, also when the pool is empty; then the older bytes look younger than they are, which
