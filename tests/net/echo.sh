@@ -11,7 +11,7 @@ COUNTS="1 10 100 1000" LARGE=64M ROUNDS=20
 [ -z "${IXD_TEST_SMALL:-}" ] || COUNTS="1 10 100" LARGE=4M ROUNDS=4
 for connections in $COUNTS; do
 	check "$connections connections, 100 KB each" \
-		in_peer k-client "$IX_ADDR:7000" echo --connections $connections --bytes 100000 --timeout 120
+		in_peer k-client "$IX_ADDR:7000" echo --connections "$connections" --bytes 100000 --timeout 120
 done
 check "messages of one byte" in_peer k-client "$IX_ADDR:7000" echo --bytes 2000 --size 1
 check "an empty connection" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 0

@@ -10,7 +10,8 @@
 #include "daemon/common/msg.h"
 #include "tests/net/k.h"
 
-#define FLOOD 20000
+#define FLOOD    20000
+#define FILL_MAX 1024 /* bytes of a message that are made random */
 
 static uint64_t seed;
 
@@ -88,8 +89,9 @@ static size_t bytes_of(uint32_t type)
 static void fill(struct msg *m)
 {
 	uint8_t *bytes = (uint8_t *)m;
+	size_t end = sizeof(*m) < FILL_MAX ? sizeof(*m) : FILL_MAX;
 
-	for (size_t i = offsetof(struct msg, init); i < sizeof(*m) && i < 1024; i++)
+	for (size_t i = offsetof(struct msg, init); i < end; i++)
 		bytes[i] = (uint8_t)random_number(256);
 	switch (m->type) {
 	case MSG_SUP_CLIENT_READY:

@@ -49,7 +49,8 @@ Test(tcp_cubic, rfc9438_4_6_beta_is_0_7)
 	cr_assert(c.ssthresh >= 69900 && c.ssthresh <= 70100, "%u", c.ssthresh);
 }
 
-/* Of a batch of ACKs that took 90 segments out of the flight, the last one finds a loss: the window was needed. */
+/* Of a batch of ACKs that took 90 segments out of the flight, the last one finds a loss: the window was
+ * needed. */
 Test(tcp_cubic, rfc9438_4_6_flight_is_that_of_the_last_output)
 {
 	struct tcp_conn limited = start(100, 100), idle = start(100, 100);
