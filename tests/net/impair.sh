@@ -34,8 +34,8 @@ cell "1 % loss" 2M cubic connect-receive --rate 100 --delay 1 --loss 1
 happened lost
 cell "5 % loss" 500K reno connect-send --rate 100 --delay 1 --loss 5
 cell "5 % loss" 500K bbr listen-receive --rate 100 --delay 1 --loss 5
-cell "bursts of loss" 1M cubic connect-send --rate 100 --delay 1 --burst 0.2:8
-cell "bursts of loss" 1M reno listen-receive --rate 100 --delay 1 --burst 0.2:8
+cell "bursts of loss" 1M cubic connect-send --rate 100 --delay 1 --burst 1:4
+cell "bursts of loss" 1M reno listen-receive --rate 100 --delay 1 --burst 1:4
 happened burst
 cell "reordering" 4M cubic listen-send --rate 100 --delay 2 --reorder 2:3
 cell "reordering" 4M bbr connect-receive --rate 100 --delay 2 --reorder 2:3
