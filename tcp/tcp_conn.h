@@ -62,6 +62,15 @@ enum tcp_conn_flag {
 /* Congestion state (RFC 6675, 6298, 3168). */
 enum tcp_phase { TCP_PHASE_OPEN, TCP_PHASE_CWR, TCP_PHASE_RECOVERY, TCP_PHASE_LOSS };
 
+/* Where F-RTO (RFC 5682) is after a timeout. */
+enum tcp_frto {
+	TCP_FRTO_OFF,
+	TCP_FRTO_RETRANSMIT,  /* step 1: the first segment is to be repeated */
+	TCP_FRTO_WAIT_FIRST,  /* step 2: until it is acknowledged */
+	TCP_FRTO_SEND_NEW,    /* step 2b: new data is to be sent */
+	TCP_FRTO_WAIT_SECOND, /* step 3: the next ACK decides */
+};
+
 /* A range of out-of-order bytes: low halves of positions, and its neighbours in a sorted list. */
 struct tcp_ooo {
 	uint32_t start, end;
@@ -140,10 +149,14 @@ struct tcp_conn {
 	uint32_t lost_bytes; /* marked lost, not yet sent again */
 	uint32_t ssthresh;
 	uint32_t snd_wnd_max;
-	uint32_t prr_delivered, prr_out, prr_flight; /* RFC 9937; prr_flight is RecoverFS */
-	uint8_t phase;                               /* enum tcp_phase */
-	uint8_t cc;                                  /* enum tcp_cc, never DEFAULT */
-	uint8_t backoff;                             /* RTO doublings */
+	uint32_t prr_delivered, prr_out; /* RFC 9937 */
+	union {
+		uint32_t prr_flight; /* RecoverFS, in TCP_PHASE_RECOVERY */
+		uint32_t frto_end;   /* in TCP_PHASE_LOSS: low half of where the repetition ended */
+	};
+	uint8_t phase;   /* enum tcp_phase */
+	uint8_t cc;      /* enum tcp_cc, never DEFAULT */
+	uint8_t backoff; /* RTO doublings */
 	uint8_t dup_acks;
 	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 */
 	uint8_t keepalive_sent;
@@ -193,7 +206,7 @@ struct tcp_conn {
 	    mss_limit; /* what our SYN announces; once open, the largest mss_max that path and peer allow */
 	uint16_t rcv_mss; /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
-	uint8_t reserved;
+	uint8_t frto; /* enum tcp_frto */
 
 	union {
 		struct tcp_cubic cubic;

@@ -168,6 +168,7 @@ static void rebuild_conn(struct tcp_engine *e, uint32_t conn)
 	c->sack_count = 0;
 	c->loss_deadline_ns = 0;
 	c->rack_sent_ns = 0;
+	c->frto = TCP_FRTO_OFF;
 	c->flags &= ~(uint32_t)(CONN_REO_TIMER | CONN_TLP | CONN_TLP_OWED | CONN_DSACK_OWED | CONN_FIN_SEEN);
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD) {
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;

@@ -7,6 +7,7 @@
 
 #include "tcp/tcp_emit.h"
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_frto.h"
 #include "tcp/tcp_recovery.h"
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_timer.h"
@@ -78,7 +79,7 @@ static void retransmit_record(struct turn *t, uint32_t index, uint32_t len)
 		tcp_sent_split(e, t->conn, index, r->start + went);
 	segments = segments_of(went, t->c->mss);
 	tcp_sent_retransmitted(e, t->conn, index);
-	tcp_recovery_on_retransmit(e, t->conn, went);
+	tcp_recovery_on_retransmit(e, t->conn, e->sent[index].start, went);
 	t->c->prr_out += went;
 	t->c->retransmits += segments;
 	e->stats->retransmits += segments;
@@ -345,6 +346,22 @@ static void send_syn(struct turn *t)
 		c->rto_deadline_ns = t->e->now_ns + tcp_rto_ns(c, &t->e->config);
 }
 
+/* RFC 5682 step 2b: up to two new segments although older ones are marked lost; cwnd has room for no more. */
+static void send_for_frto(struct turn *t)
+{
+	struct tcp_conn *c = t->c;
+	uint32_t cwnd = c->cwnd, limit = tcp_recovery_pipe(c) + 2u * c->mss;
+
+	c->cwnd = cwnd < limit ? cwnd : limit; /* the ACK may have opened it further */
+	send_new(t);
+	c->cwnd = cwnd;
+	if (t->is_blocked && !t->has_sent_new)
+		return; /* no frames: again in the next turn */
+	if (t->has_sent_new)
+		t->e->stats->frto_probes++;
+	tcp_frto_on_output(t->c, t->has_sent_new);
+}
+
 static void send_all(struct turn *t, bool flush_acks)
 {
 	struct tcp_conn *c = t->c;
@@ -354,9 +371,13 @@ static void send_all(struct turn *t, bool flush_acks)
 	if (c->flags & CONN_PROBE_OWED)
 		send_window_probe(t);
 	restart_after_idle(t);
-	send_lost(t);
-	if (!t->is_blocked && (c->lost_bytes == 0 || c->snd_wnd == 0))
-		send_new(t);
+	if (tcp_frto_wants_new_data(c))
+		send_for_frto(t);
+	if (!tcp_frto_holds_back(c)) {
+		send_lost(t);
+		if (!t->is_blocked && (c->lost_bytes == 0 || c->snd_wnd == 0))
+			send_new(t);
+	}
 	if (!t->is_blocked && (c->flags & CONN_TLP_OWED))
 		send_tail_probe(t);
 	if (!t->is_blocked && (c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED)))

@@ -8,6 +8,7 @@
 
 #include "tcp/tcp_cc.h"
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_frto.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_segment.h"
 
@@ -131,6 +132,7 @@ static void leave_recovery(struct tcp_conn *c)
 		c->reo_wnd_mult = 1;
 	c->phase = TCP_PHASE_OPEN;
 	c->dup_acks = 0;
+	c->frto = TCP_FRTO_OFF;
 	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
 }
 
@@ -146,6 +148,7 @@ static void undo(struct tcp_engine *e, uint32_t conn)
 		c->ssthresh = c->undo_ssthresh;
 	c->phase = TCP_PHASE_OPEN;
 	c->dup_acks = 0;
+	c->frto = TCP_FRTO_OFF;
 	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
 }
 
@@ -162,11 +165,12 @@ static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s,
 	       c->undo_ts != 0 && tcp_ts_before(s->ts_ecr, c->undo_ts);
 }
 
-void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, uint32_t bytes)
+void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, int64_t start, uint32_t bytes)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
 	c->undo_bytes += bytes;
+	tcp_frto_on_retransmit(c, start + bytes);
 	if (c->undo_ts == 0) {
 		c->undo_ts = tcp_ts_clock(e) + c->ts_offset;
 		c->undo_ts += c->undo_ts == 0;
@@ -239,7 +243,7 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 
 	if (cc->on_marks)
 		cc->on_marks(c, sample);
-	if (is_spurious(c, s, sample))
+	if (is_spurious(c, s, sample) || (c->frto != TCP_FRTO_OFF && tcp_frto_on_ack(e, conn, sample)))
 		undo(e, conn);
 	count_dup_acks(e, conn, sample);
 	if (c->phase != TCP_PHASE_OPEN && c->snd_una >= c->recovery_point)
@@ -269,6 +273,7 @@ void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
 void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	bool is_first = c->phase <= TCP_PHASE_CWR;
 
 	/* A repeated timeout of the same window keeps ssthresh (RFC 5681 equation 4). */
 	if (c->phase != TCP_PHASE_LOSS || c->snd_una >= c->recovery_point) {
@@ -285,5 +290,6 @@ void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 	c->cwnd = tcp_recovery_pipe(c) + c->mss;
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
+	tcp_frto_on_rto(e, conn, is_first);
 	tcp_output_list(e, conn);
 }

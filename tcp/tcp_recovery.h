@@ -15,8 +15,8 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn);
 /* The retransmission timer has expired (RFC 6298 section 5.4 to 5.6, RFC 5681 equation 4). */
 void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn);
-/* Segments have been sent again. */
-void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, uint32_t bytes);
+/* Bytes from position `start` on have been sent again. */
+void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, int64_t start, uint32_t bytes);
 /* Bytes that are believed to be in the network. */
 uint32_t tcp_recovery_pipe(const struct tcp_conn *c);
 /* The congestion window after the handshake and after an idle time (RFC 6928, 5681 section 4.1). */

@@ -3,6 +3,7 @@
 #include "tcp/tcp_sent.h"
 
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_frto.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_sent_list.h"
 
@@ -162,6 +163,9 @@ void tcp_sent_note_delivered(struct tcp_engine *e, uint32_t conn, const struct t
 	tcp_rack_on_delivered(e, conn, r, end, s);
 	if (!(r->flags & SENT_RETRANS)) {
 		uint64_t rtt = e->now_ns - r->sent_ns;
+
+		if (c->frto != TCP_FRTO_OFF)
+			tcp_frto_on_delivered(c, end, sample);
 
 		rtt = rtt > 0 ? rtt : 1;
 		if (sample->rtt_first_ns < rtt)

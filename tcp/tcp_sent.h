@@ -51,6 +51,8 @@ struct tcp_ack_sample {
 	bool is_dup; /* a duplicate ACK in the sense of RFC 5681 */
 	bool is_ece;
 	bool has_retrans; /* cumulatively acknowledges data that was sent more than once */
+	/* While F-RTO runs: newly delivered and never repeated, sent before the timeout or after it. */
+	bool has_original, has_beyond_recovery;
 };
 
 /* Puts all records of the pool on the free list. */

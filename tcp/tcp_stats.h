@@ -21,6 +21,8 @@
 	X(sack_recoveries, "of these, driven by SACK")                                                       \
 	X(tlp_probes, "tail loss probes sent (RFC 8985)")                                                    \
 	X(spurious_recoveries, "recoveries undone because nothing was lost")                                 \
+	X(frto_probes, "timeouts after which new data went first, to see (RFC 5682 F-RTO)")                  \
+	X(frto_spurious, "timeouts found needless by F-RTO")                                                 \
 	X(dsack_in, "duplicate SACKs received (RFC 2883)")                                                   \
 	X(dup_acks_in, "duplicate acknowledgements received")                                                \
 	X(ooo_segments_in, "segments received out of order")                                                 \
