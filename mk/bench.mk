@@ -1,8 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# bench: see tests/bench/bench.sh. Results in $(O)/bench.
+# bench: see tests/bench/bench.sh. Results in $(O)/bench. The measuring programs: tests/bench/README.md.
 
 bench: deps ## measure ixd beside the kernel (QUICK=1: shorter, ROUNDS=N: longer)
 	$(parallel) tests
 	$(Q)BENCH_OUT='$(abspath $(O))/bench' IXD_BUILD='$(O)' QUICK='$(QUICK)' tests/bench/bench.sh
 
 .PHONY: bench
+
+# A folder is a program: tests/bench/load is ix-load. XDP programs are NAME.bpf.c, their headers bench_NAME.skel.h.
+bench_src = $(filter-out %.bpf.c,$(call src,tests/bench/$(1)/*.c))
+BENCH_LIB_SRC     := $(call bench_src,lib)
+BENCH_LOAD_SRC    := $(call bench_src,load)
+BENCH_SRC         := $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC)
+BENCH_BPF         := $(call src,tests/bench/*/*.bpf.c)
+BENCH_SKELETONS   := $(patsubst %.bpf.c,$(O)/gen/bench_%.skel.h,$(notdir $(BENCH_BPF)))
+BENCH_BINS        := $(O)/tests/bench/ix-load
+
+vpath %.bpf.c $(sort $(dir $(BENCH_BPF)))
+$(O)/bpf/bench_%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+$(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS)
+
+$(O)/tests/bench/ix-load: $(call obj,$(BENCH_LOAD_SRC) $(BENCH_LIB_SRC) $(TCP_SRC))
+	$(call link,-lm $(call pkg_libs,libbpf))
+bench-skeletons: $(BENCH_SKELETONS)
+bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others
+tests: $(BENCH_BINS)
+.PHONY: bench-tools bench-skeletons

@@ -52,7 +52,7 @@ unset IXD_INSTANCE IXD_RUNDIR
 for place in "$IXD_BUILD"/bin "$IXD_BUILD"/libexec; do
 	[ -d "$place" ] && cp -a "$place/." "$T/$(basename "$place")/"
 done
-for place in "$IXD_BUILD"/tests/net "$IXD_BUILD"/tests/hostile; do
+for place in "$IXD_BUILD"/tests/net "$IXD_BUILD"/tests/hostile "$IXD_BUILD"/tests/bench; do
 	[ -d "$place" ] && find "$place" -maxdepth 1 -type f -perm /100 -exec cp {} "$T/bin/" \;
 done
 # Leaks are looked for where programs end in order; a test that kills one must not wait for the report.
