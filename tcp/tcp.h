@@ -104,6 +104,8 @@ struct tcp_config {
 	bool sack;                     /* RFC 2018 */
 	bool window_scaling;           /* RFC 7323 */
 	bool ecn;                      /* RFC 3168 */
+	bool fast_open;                /* RFC 7413, for those that ask with TCP_PARAM_FAST_OPEN; off */
+	uint32_t fast_open_pending;    /* passive ones not yet confirmed by an ACK; more wait as usual; 256 */
 };
 
 /* Keys: 16 random bytes each, secret, the same for every engine of an instance and over restarts. */
@@ -119,6 +121,10 @@ enum tcp_param_flags {
 	TCP_PARAM_NAGLE = 1 << 0, /* Nagle on; it is off by default */
 	TCP_PARAM_KEEPALIVE = 1 << 1,
 	TCP_PARAM_NO_DELAYED_ACK = 1 << 2,
+	/* RFC 7413. Listener: data in a SYN is taken when its cookie is valid; the connection is announced at
+	 * once and may be answered. tcp_connect(): tcp_send() is allowed at once, and the SYN carries the
+	 * first of it when a cookie is known (it then waits for tcp_send(), the initial RTO at most). */
+	TCP_PARAM_FAST_OPEN = 1 << 3,
 };
 struct tcp_params {
 	uint32_t flags;           /* enum tcp_param_flags */
@@ -187,7 +193,8 @@ struct tcp_ops {
 	 * of the same index. Called before any other callback about conn. Not called for tcp_connect(). */
 	void (*on_open)(void *ctx, uint32_t conn, uint32_t listener);
 
-	/* The handshake is complete; passive (listener != TCP_NONE): the user may now be told (a knock). */
+	/* The handshake is complete (Fast Open: the SYN's data is taken); passive (listener != TCP_NONE): the
+	 * user may now be told (a knock). */
 	void (*on_established)(void *ctx, uint32_t conn, uint32_t listener);
 
 	/* Store len received bytes at stream offset off (in order or not, always inside the offered window
@@ -293,7 +300,8 @@ bool tcp_tuple_is_free(struct tcp_engine *e, const struct tcp_tuple *tuple);
 int tcp_accept(struct tcp_engine *e, uint32_t conn);
 
 /* bytes more are there to be sent; they are read through emit's stream offsets. -EPIPE after shutdown or
- * close, -ENOTCONN before the connection is established, -ENOBUFS beyond 2^31 bytes outstanding. */
+ * close, -ENOTCONN before the connection is established (or, with TCP_PARAM_FAST_OPEN, opened), -ENOBUFS
+ * beyond 2^31 bytes outstanding. */
 int tcp_send(struct tcp_engine *e, tcp_time now, uint32_t conn, uint32_t bytes);
 
 /* The receiver may hold bytes up to stream offset limit_off (the right edge of the window; it never moves
@@ -317,6 +325,7 @@ enum tcp_info_option {
 	TCP_INFO_SACK = 1 << 1,
 	TCP_INFO_WSCALE = 1 << 2,
 	TCP_INFO_ECN = 1 << 3,
+	TCP_INFO_FAST_OPEN = 1 << 4, /* data went or came with the SYN */
 };
 struct tcp_info {
 	struct tcp_tuple tuple;

@@ -37,6 +37,8 @@ static void count_backlog(struct tcp_engine *e, const struct tcp_conn *c, enum t
 
 	if (from == TCP_SYN_RCVD) {
 		e->half_open--;
+		if ((c->flags & CONN_PASSIVE) && (c->flags & CONN_FAST_OPEN))
+			e->fast_open.pending--;
 		if (l)
 			l->half_open--;
 	}

@@ -57,6 +57,8 @@ enum tcp_conn_flag {
 	CONN_RETRANS_ONE = 1 << 27, /* one lost segment may go out whatever cwnd says */
 	CONN_SENT_ANY = 1 << 28,    /* sent_ns is valid */
 	CONN_FIN_SEEN = 1 << 29,    /* the peer's FIN has come, perhaps not in order */
+	/* Active: the user may send from the start. Passive, in SYN_RCVD: it is announced, and may send. */
+	CONN_FAST_OPEN = 1 << 30,
 };
 
 /* Congestion state (RFC 6675, 6298, 3168). */
@@ -206,7 +208,8 @@ struct tcp_conn {
 	    mss_limit; /* what our SYN announces; once open, the largest mss_max that path and peer allow */
 	uint16_t rcv_mss; /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
-	uint8_t frto; /* enum tcp_frto */
+	uint8_t frto : 3;        /* enum tcp_frto */
+	uint8_t owes_cookie : 1; /* the SYN-ACK brings a Fast Open cookie */
 
 	union {
 		struct tcp_cubic cubic;

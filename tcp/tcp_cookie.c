@@ -63,6 +63,7 @@ void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const st
 	    .has_sack = has_sack,
 	    .has_ts = has_ts,
 	    .ts_ecr = s->ts_val,
+	    .fast_open_len = TCP_NO_FAST_OPEN,
 	};
 
 	if (has_wscale)

@@ -174,6 +174,31 @@ int tcp_emit_ack(struct tcp_engine *e, uint32_t conn)
 	return tcp_emit_range(e, conn, at, at, false) < 0 ? -EAGAIN : 0;
 }
 
+/* Data in the SYN: one segment's worth, from the start of the stream. */
+static void syn_payload(const struct tcp_conn *c, struct tcp_emit *train, uint32_t payload_max)
+{
+	uint32_t len = tcp_seq_span(1, c->snd_end);
+
+	if (payload_max <= train->options_len || len == 0)
+		return;
+	payload_max -= train->options_len;
+	train->payload_len = len < payload_max ? len : payload_max;
+	train->mss = (uint16_t)train->payload_len;
+}
+
+static void settle_syn(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_emit *train, int64_t edge)
+{
+	e->stats->segments_out++;
+	if (c->snd_nxt < 1 + (int64_t)train->payload_len)
+		c->snd_nxt = 1 + (int64_t)train->payload_len;
+	if (train->payload_len > 0) {
+		e->stats->fast_open_out++;
+		e->stats->bytes_out += train->payload_len;
+	}
+	if (edge > c->rcv_adv)
+		c->rcv_adv = edge;
+}
+
 int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -185,9 +210,12 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 	    .has_ts = is_answer ? c->options & TCP_INFO_TIMESTAMPS : e->config.timestamps,
 	    .ts_val = tcp_ts_clock(e) + c->ts_offset,
 	    .ts_ecr = is_answer ? c->ts_recent : 0,
+	    .fast_open_len = TCP_NO_FAST_OPEN,
 	};
 	struct tcp_emit train = {.tuple = &c->tuple, .conn = conn, .seq = c->iss};
-	int64_t edge;
+	uint8_t cookie[TCP_FAST_OPEN_COOKIE_BYTES];
+	uint32_t payload_max = 0;
+	int64_t edge, taken;
 
 	o.mss = c->mss_limit;
 	train.flags = is_answer ? TCP_SYN | TCP_ACK : TCP_SYN;
@@ -204,12 +232,20 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 	} else {
 		train.window = select_window(c, true, &edge);
 	}
+	if (!is_answer) {
+		tcp_fast_open_write_syn(e, conn, &o, &payload_max);
+	} else if (c->owes_cookie) {
+		tcp_fast_open_cookie(e, c->tuple.remote, cookie);
+		o.fast_open = cookie;
+		o.fast_open_len = sizeof(cookie);
+	}
 	train.options_len = tcp_options_write_syn(train.options, &o);
-	if (e->ops->emit(e->ctx, &train) == -EAGAIN)
+	syn_payload(c, &train, payload_max);
+	taken = e->ops->emit(e->ctx, &train);
+	if (taken == -EAGAIN || (taken == 0 && train.payload_len > 0))
 		return -EAGAIN;
-	e->stats->segments_out++;
-	if (edge > c->rcv_adv)
-		c->rcv_adv = edge;
+	settle_syn(e, c, &train, edge);
+	e->stats->fast_open_cookies_out += is_answer && c->owes_cookie;
 	return 0;
 }
 

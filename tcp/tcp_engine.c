@@ -34,6 +34,8 @@ void tcp_config_default(struct tcp_config *config)
 	    .sack = true,
 	    .window_scaling = true,
 	    .ecn = false,
+	    .fast_open = false,
+	    .fast_open_pending = 256,
 	};
 }
 
@@ -145,8 +147,11 @@ static bool is_consistent(struct tcp_engine *e, const struct tcp_conn *c)
 
 static void count_rebuilt(struct tcp_engine *e, const struct tcp_conn *c)
 {
-	if (c->state == TCP_SYN_RCVD)
+	if (c->state == TCP_SYN_RCVD) {
 		e->half_open++;
+		if ((c->flags & CONN_PASSIVE) && (c->flags & CONN_FAST_OPEN))
+			e->fast_open.pending++;
+	}
 	if (c->listener == TCP_NONE)
 		return;
 	if (c->state == TCP_SYN_RCVD)
@@ -172,6 +177,8 @@ static void rebuild_conn(struct tcp_engine *e, uint32_t conn)
 	c->flags &= ~(uint32_t)(CONN_REO_TIMER | CONN_TLP | CONN_TLP_OWED | CONN_DSACK_OWED | CONN_FIN_SEEN);
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD) {
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
+		if (c->state == TCP_SYN_RCVD)
+			tcp_sent_rebuild(e, conn); /* what Fast Open has answered already */
 	} else {
 		tcp_sent_rebuild(e, conn);
 		c->flags |= CONN_RETRANS_ONE | CONN_ACK_NOW;

@@ -7,6 +7,7 @@
 #define TCP_TCP_ENGINE_H
 
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_fast_open.h"
 #include "tcp/tcp_listener.h"
 #include "tcp/tcp_sent.h"
 #include "tcp/tcp_table.h"
@@ -46,6 +47,7 @@ struct tcp_engine {
 	uint64_t challenge_epoch_ns; /* start of the present second */
 	uint32_t challenge_count;
 	uint64_t cookie_ns; /* when the last SYN cookie was sent */
+	struct tcp_fast_open fast_open;
 
 	struct tcp_limits limits;
 	struct tcp_config config;

@@ -102,15 +102,20 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_first_syn = !(c->flags & CONN_SYN_RETRANS);
+	bool is_announced;
 
-	c->snd_una = 1;
-	c->snd_nxt = 1;
-	c->recovery_point = 1;
+	bool has_early_data = c->state == TCP_SYN_RCVD && c->snd_nxt > 1;
+
+	/* Data that our SYN carried counts as far as it was taken; the rest has never been sent. */
+	c->snd_una = c->state == TCP_SYN_SENT ? s->ack_pos : 1;
+	if (!has_early_data)
+		c->snd_nxt = c->snd_una;
+	c->recovery_point = c->snd_una;
 	c->rto_deadline_ns = 0;
 	c->backoff = 0;
 	c->progress_ns = e->now_ns;
 	c->heard_ns = e->now_ns;
-	if (is_first_syn && (c->flags & CONN_SENT_ANY)) {
+	if (is_first_syn && (c->flags & CONN_SENT_ANY) && !has_early_data) {
 		uint64_t rtt = e->now_ns - c->sent_ns;
 
 		tcp_rtt_sample(c, rtt > 0 ? rtt : 1);
@@ -122,16 +127,23 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;
 	c->snd_wnd_max = c->snd_wnd;
 	c->snd_wl1 = (uint32_t)s->pos;
-	c->snd_wl2 = 1;
+	c->snd_wl2 = (uint32_t)c->snd_una;
 	/* RFC 6928 section 2: a lost SYN says to start with one segment (RFC 5681 section 3.1). */
 	c->cwnd = is_first_syn ? tcp_recovery_initial_window(e, c) : c->mss;
 	tcp_cc_start(c, c->cc, &e->config);
+	is_announced = (c->flags & CONN_PASSIVE) && (c->flags & CONN_FAST_OPEN);
 	tcp_set_state(e, conn, c->flags & CONN_FIN_QUEUED ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED);
+	c->flags &= ~(uint32_t)CONN_FAST_OPEN;
 	if (c->flags & CONN_KEEPALIVE)
 		c->idle_deadline_ns = e->now_ns + e->config.keepalive_idle_ns;
 	if (c->flags & CONN_PASSIVE)
 		e->stats->passive_opens++;
-	e->ops->on_established(e->ctx, conn, c->listener);
+	if (!is_announced)
+		e->ops->on_established(e->ctx, conn, c->listener);
+	if (c->snd_una > 1) {
+		c->options |= TCP_INFO_FAST_OPEN;
+		e->ops->on_acked(e->ctx, conn, tcp_seq_off(c->snd_una));
+	}
 	tcp_output_list(e, conn);
 }
 
@@ -160,6 +172,8 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 		return;
 	}
 	tcp_handshake_negotiate(e, conn, s);
+	if (has_ack)
+		tcp_fast_open_input_syn_ack(e, conn, s);
 	/* Our SYN has offered this much already. */
 	c->rcv_adv = c->rcv_limit < 1 + UINT16_MAX ? c->rcv_limit : 1 + UINT16_MAX;
 	s->pos = 0;
@@ -168,6 +182,8 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 	if (!has_ack) { /* simultaneous open: their SYN crossed ours */
 		tcp_set_state(e, conn, TCP_SYN_RCVD);
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
+		c->snd_nxt =
+		    c->snd_nxt < 1 ? c->snd_nxt : 1; /* a peer that opens itself takes no data of a SYN */
 		c->backoff = 0;
 		tcp_output_list(e, conn);
 		return;
@@ -183,8 +199,8 @@ static bool is_backlog_full(struct tcp_engine *e, const struct tcp_conn *c)
 {
 	const struct tcp_listener *l;
 
-	if (!(c->flags & CONN_PASSIVE) || c->listener == TCP_NONE)
-		return false;
+	if (!(c->flags & CONN_PASSIVE) || c->listener == TCP_NONE || (c->flags & CONN_FAST_OPEN))
+		return false; /* an announced one has its place already */
 	l = &e->listeners[c->listener];
 	return l->waiting >= l->backlog;
 }
@@ -207,12 +223,14 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 	}
 	if ((s->flags & TCP_RST) && s->pos == c->rcv_nxt) {
 		e->stats->resets_in++;
+		if ((c->flags & CONN_PASSIVE) && (c->flags & CONN_FAST_OPEN))
+			tcp_fast_open_on_reset(e);
 		tcp_conn_end(e, conn, c->flags & CONN_PASSIVE ? TCP_REASON_RESET : TCP_REASON_REFUSED);
 		return;
 	}
 	if (!tcp_input_check(e, conn, s))
 		return;
-	if (s->ack_pos != 1 || c->snd_nxt < 1) {
+	if (s->ack_pos < 1 || s->ack_pos > c->snd_nxt) {
 		e->stats->drop_bad_ack++;
 		tcp_emit_rst_reply(e, s);
 		return;

@@ -107,11 +107,11 @@ void tcp_unlisten(struct tcp_engine *e, tcp_time now, uint32_t listener)
 
 		if (c->state == TCP_CLOSED || !(c->flags & CONN_PASSIVE) || c->listener != listener)
 			continue;
-		if (c->state == TCP_SYN_RCVD) {
+		if (c->state == TCP_SYN_RCVD && !(c->flags & CONN_FAST_OPEN)) {
 			tcp_emit_rst(e, i);
 			tcp_conn_end(e, i, TCP_REASON_ABORTED);
 		} else {
-			c->listener = TCP_NONE; /* established connections stay */
+			c->listener = TCP_NONE; /* those the user knows of stay */
 		}
 	}
 	listener_unlink(e, listener);
@@ -168,6 +168,7 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 	}
 	e->conns[conn].flags |= CONN_SYN_OWED;
 	tcp_output_list(e, conn);
+	tcp_fast_open_input_syn(e, conn, s);
 }
 
 /* An ACK without a connection: the end of a handshake that was answered by a cookie, or nonsense. */

@@ -188,14 +188,15 @@ static void send_new(struct turn *t)
 		uint32_t len, went;
 		int64_t end;
 
-		if (unsent == 0 && !has_fin)
+		if (unsent == 0 && (!has_fin || c->state == TCP_SYN_RCVD))
 			return;
 		if (!tcp_sent_has_room(t->e, t->conn) && c->lost_bytes + c->sacked_bytes > 0)
 			return; /* the pool is empty and the last record cannot grow: wait for ACKs */
 		len = new_data_allowed(c, unsent, mss);
 		end = c->snd_nxt + len;
 		/* A FIN takes a place in the window like a byte. */
-		if (has_fin && len == unsent && (c->snd_una + c->snd_wnd > end || len > 0))
+		if (has_fin && len == unsent && c->state != TCP_SYN_RCVD &&
+		    (c->snd_una + c->snd_wnd > end || len > 0))
 			end++;
 		if (end == c->snd_nxt)
 			return;
@@ -341,7 +342,6 @@ static void send_syn(struct turn *t)
 		c->retransmits++;
 		t->e->stats->retransmits++;
 	}
-	c->snd_nxt = 1;
 	if (c->rto_deadline_ns == 0)
 		c->rto_deadline_ns = t->e->now_ns + tcp_rto_ns(c, &t->e->config);
 }
@@ -385,12 +385,24 @@ static void send_all(struct turn *t, bool flush_acks)
 	tcp_timer_on_output(t->e, t->conn, t->has_sent_new);
 }
 
+/* RFC 7413 section 4.2.2: data may follow the SYN-ACK at once where the SYN's cookie was valid; what is lost
+ * of it, and a FIN, wait for the end of the handshake. */
+static void send_opening(struct turn *t)
+{
+	struct tcp_conn *c = t->c;
+
+	send_syn(t);
+	if (c->state == TCP_SYN_RCVD && (c->flags & CONN_FAST_OPEN) && (c->flags & CONN_PASSIVE) &&
+	    !(c->flags & CONN_SYN_OWED) && c->lost_bytes == 0)
+		send_new(t);
+}
+
 static uint32_t take_turn(struct tcp_engine *e, uint32_t conn, uint32_t budget, bool flush_acks)
 {
 	struct turn t = {.e = e, .c = tcp_conn_at(e, conn), .conn = conn, .budget = budget};
 
 	if (t.c->state == TCP_SYN_SENT || t.c->state == TCP_SYN_RCVD)
-		send_syn(&t);
+		send_opening(&t);
 	else
 		send_all(&t, flush_acks);
 	tcp_timer_arm(e, conn);

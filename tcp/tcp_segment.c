@@ -12,6 +12,7 @@ enum option_kind {
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TS = 8,
+	OPT_FAST_OPEN = 34,
 };
 
 static inline uint16_t get16(const uint8_t *p)
@@ -75,6 +76,12 @@ static void read_option(struct tcp_segment *s, const uint8_t *p, unsigned len)
 			s->has_ts = true;
 			s->ts_val = get32(p + 2);
 			s->ts_ecr = get32(p + 6);
+		}
+		break;
+	case OPT_FAST_OPEN: /* RFC 7413 section 4.1.1: none, or 4 to 16 bytes, an even number */
+		if (is_syn && (len == 2 || (len >= 6 && len <= 18 && len % 2 == 0))) {
+			s->fast_open = p + 2;
+			s->fast_open_len = (uint8_t)(len - 2);
 		}
 		break;
 	default:
@@ -154,6 +161,7 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->mss = 0;
 	s->has_ts = false;
 	s->sack_ok = false;
+	s->fast_open_len = TCP_NO_FAST_OPEN;
 	s->ts_val = 0;
 	s->ts_ecr = 0;
 	return read_options(s, p + TCP_HEADER_BYTES, header - TCP_HEADER_BYTES);
@@ -201,6 +209,15 @@ uint8_t tcp_options_write_syn(uint8_t *out, const struct tcp_syn_options *o)
 	if (o->wscale != TCP_NO_WSCALE) {
 		put32(p, (uint32_t)OPT_NOP << 24 | (uint32_t)OPT_WSCALE << 16 | 3u << 8 | o->wscale);
 		p += 4;
+	}
+	if (o->fast_open_len != TCP_NO_FAST_OPEN) {
+		for (unsigned pad = (2u - o->fast_open_len) & 3u; pad > 0; pad--)
+			*p++ = OPT_NOP;
+		*p++ = OPT_FAST_OPEN;
+		*p++ = (uint8_t)(2 + o->fast_open_len);
+		if (o->fast_open_len > 0)
+			memcpy(p, o->fast_open, o->fast_open_len);
+		p += o->fast_open_len;
 	}
 	return (uint8_t)(p - out);
 }

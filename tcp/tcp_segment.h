@@ -5,8 +5,10 @@
 
 #include "tcp/tcp_conn.h"
 
-#define TCP_HEADER_BYTES     20
-#define TCP_OPTIONS_BYTES_TS 12 /* timestamps with their two NOPs */
+#define TCP_HEADER_BYTES         20
+#define TCP_FAST_OPEN_COOKIE_MAX 16
+#define TCP_NO_FAST_OPEN         0xff
+#define TCP_OPTIONS_BYTES_TS     12 /* timestamps with their two NOPs */
 
 struct tcp_segment {
 	struct tcp_tuple tuple;
@@ -20,6 +22,8 @@ struct tcp_segment {
 	uint8_t sack_count;
 	uint16_t mss; /* 0: no such option */
 	bool has_ts, sack_ok;
+	uint8_t fast_open_len;    /* 0: a request for a cookie; TCP_NO_FAST_OPEN: no such option */
+	const uint8_t *fast_open; /* into the packet */
 	uint32_t ts_val, ts_ecr;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* wire values */
 
@@ -41,6 +45,8 @@ struct tcp_syn_options {
 	uint16_t mss;
 	uint8_t wscale; /* TCP_NO_WSCALE: leave out */
 	bool has_sack, has_ts;
+	uint8_t fast_open_len; /* TCP_NO_FAST_OPEN: leave out; 0: a request */
+	const uint8_t *fast_open;
 	uint32_t ts_val, ts_ecr;
 };
 /* Both write to `out` (40 bytes) and return the length, a multiple of 4. */

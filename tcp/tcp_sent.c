@@ -278,7 +278,8 @@ void tcp_sent_unmark_lost(struct tcp_engine *e, uint32_t conn)
 void tcp_sent_rebuild(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint32_t len = tcp_seq_span(c->snd_una, c->snd_nxt);
+	int64_t from = c->snd_una > 1 ? c->snd_una : 1; /* the SYN has no record */
+	uint32_t len = tcp_seq_span(from, c->snd_nxt);
 
 	c->flight_bytes = 0;
 	c->sacked_bytes = 0;
@@ -286,7 +287,7 @@ void tcp_sent_rebuild(struct tcp_engine *e, uint32_t conn)
 	c->sacked_segments = 0;
 	if (len == 0)
 		return;
-	c->snd_nxt = c->snd_una;
+	c->snd_nxt = from;
 	tcp_sent_append(e, conn, len, 1);
 	e->sent[e->links[conn].sent_head].flags |= SENT_RETRANS; /* no RTT from what another process sent */
 	tcp_sent_mark_lost(e, conn, e->links[conn].sent_head);

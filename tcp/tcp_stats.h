@@ -36,6 +36,12 @@
 	X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")                               \
 	X(syn_cookies_out, "SYN cookies sent")                                                               \
 	X(syn_cookies_in, "connections opened from a valid SYN cookie")                                      \
+	X(fast_open_in, "connections opened by a peer whose data in the SYN was taken (RFC 7413)")           \
+	X(fast_open_out, "SYNs sent with data")                                                              \
+	X(fast_open_cookies_out, "Fast Open cookies given to clients")                                       \
+	X(fast_open_bad_cookies, "Fast Open cookies received that are not valid")                            \
+	X(fast_open_limited, "Fast Opens made ordinary: too many are not confirmed yet")                     \
+	X(fast_open_fallbacks, "Fast Opens that became ordinary: data not taken, or SYN lost")               \
 	X(time_waits, "connections that entered TIME_WAIT")                                                  \
 	X(time_waits_recycled, "TIME_WAIT records taken early because the table was full")                   \
 	X(drop_malformed, "dropped: TCP header or options not well-formed")                                  \

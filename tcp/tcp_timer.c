@@ -124,11 +124,17 @@ static void expire_syn(struct tcp_engine *e, uint32_t conn)
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint64_t limit = c->user_timeout_ms != 0 ? c->user_timeout_ms * NS_PER_MS : e->config.syn_give_up_ns;
 
+	if (c->state == TCP_SYN_SENT && !(c->flags & CONN_SENT_ANY)) {
+		c->flags |= CONN_SYN_OWED; /* Fast Open: no data came to go with it */
+		tcp_output_list(e, conn);
+		return;
+	}
 	e->stats->rto_expiries++;
 	if (e->now_ns - c->opened_ns >= limit) {
 		time_out(e, conn);
 		return;
 	}
+	tcp_fast_open_on_timeout(e, conn);
 	c->backoff = (uint8_t)(c->backoff < UINT8_MAX ? c->backoff + 1 : UINT8_MAX);
 	c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 	start_rto(e, c);

@@ -14,6 +14,15 @@ bool tcp_tuple_is_free(struct tcp_engine *e, const struct tcp_tuple *tuple)
 	return tcp_table_find(e, tuple, tcp_hash_tuple(e->keys.hash, tuple)) == TCP_NONE;
 }
 
+static void owe_syn(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	c->flags |= CONN_SYN_OWED;
+	c->rto_deadline_ns = 0; /* counts from when it goes */
+	tcp_output_list(e, conn);
+}
+
 int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple,
 		    const struct tcp_params *params)
 {
@@ -37,10 +46,23 @@ int64_t tcp_connect(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *
 	tcp_handshake_start(e, conn, &path, tcp_hash_isn(e->keys.isn, &key, e->now_ns));
 	tcp_conn_set_params(e, conn, params);
 	tcp_set_state(e, conn, TCP_SYN_SENT);
-	c->flags |= CONN_SYN_OWED;
 	e->stats->active_opens++;
-	tcp_output_list(e, conn);
+	if (params->flags & TCP_PARAM_FAST_OPEN)
+		c->flags |= CONN_FAST_OPEN;
+	if ((c->flags & CONN_FAST_OPEN) && tcp_fast_open_has_cookie(e, key.remote)) {
+		/* The SYN waits for what it could carry, but not for long. */
+		c->rto_deadline_ns = e->now_ns + e->config.rto_initial_ns;
+		tcp_timer_arm(e, conn);
+	} else {
+		owe_syn(e, conn);
+	}
 	return conn;
+}
+
+/* The user does not have the connection yet. */
+static bool is_opening(const struct tcp_conn *c)
+{
+	return (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD) && !(c->flags & CONN_FAST_OPEN);
 }
 
 int tcp_accept(struct tcp_engine *e, uint32_t conn)
@@ -50,11 +72,13 @@ int tcp_accept(struct tcp_engine *e, uint32_t conn)
 	if (!tcp_conn_is_valid(e, conn))
 		return -EBADF;
 	c = tcp_conn_at(e, conn);
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD)
+	if (is_opening(c))
 		return -ENOTCONN;
 	if (!(c->flags & CONN_PASSIVE) || (c->flags & CONN_ACCEPTED))
 		return -EINVAL;
 	c->flags |= CONN_ACCEPTED;
+	if (c->state == TCP_SYN_RCVD) /* not among those that wait yet */
+		return 0;
 	if (c->listener != TCP_NONE && e->listeners[c->listener].waiting > 0)
 		e->listeners[c->listener].waiting--;
 	return 0;
@@ -68,7 +92,7 @@ int tcp_send(struct tcp_engine *e, tcp_time now, uint32_t conn, uint32_t bytes)
 	if (!tcp_conn_is_valid(e, conn))
 		return -EBADF;
 	c = tcp_conn_at(e, conn);
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD)
+	if (is_opening(c))
 		return -ENOTCONN;
 	if (c->flags & CONN_FIN_QUEUED)
 		return -EPIPE;
@@ -76,6 +100,8 @@ int tcp_send(struct tcp_engine *e, tcp_time now, uint32_t conn, uint32_t bytes)
 	if (tcp_seq_span(c->snd_una, c->snd_end) + (uint64_t)bytes > INT32_MAX)
 		return -ENOBUFS;
 	c->snd_end += bytes;
+	if (c->state == TCP_SYN_SENT && !(c->flags & CONN_SENT_ANY))
+		owe_syn(e, conn);
 	tcp_output_list(e, conn);
 	return 0;
 }

@@ -113,8 +113,12 @@ static void input(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 	frame[13] = flags;
 	frame[14] = frame[15] = 0xff;
 	if (flags & TCP_SYN) {
-		struct tcp_syn_options o = {
-		    .mss = 1460, .wscale = 7, .has_sack = true, .has_ts = true, .ts_val = 1};
+		struct tcp_syn_options o = {.fast_open_len = TCP_NO_FAST_OPEN,
+					    .mss = 1460,
+					    .wscale = 7,
+					    .has_sack = true,
+					    .has_ts = true,
+					    .ts_val = 1};
 
 		options_len = tcp_options_write_syn(frame + 20, &o);
 	} else {

@@ -149,7 +149,7 @@ static void do_wait(struct script *s)
 /* ---- the user */
 
 static const uint8_t local_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
-static const uint8_t remote_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
+const uint8_t script_remote_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
 
 static void do_listen(struct script *s)
 {
@@ -169,7 +169,7 @@ static void do_connect(struct script *s)
 
 	script_start(s);
 	memcpy(tuple.local, local_address, 16);
-	memcpy(tuple.remote, remote_address, 16);
+	memcpy(tuple.remote, script_remote_address, 16);
 	result = tcp_connect(s->rig->engine, now(s), &tuple, &s->params);
 	s->rig->conn = (uint32_t)result;
 	if (result < 0)
@@ -263,7 +263,7 @@ static void do_icmp(struct script *s)
 		mtu = (uint16_t)script_number(s);
 	}
 	memcpy(tuple.local, local_address, 16);
-	memcpy(tuple.remote, remote_address, 16);
+	memcpy(tuple.remote, script_remote_address, 16);
 	tcp_icmp_input(s->rig->engine, now(s), &tuple, s->rig->iss + seq, icmp, mtu);
 	rig_output(s->rig);
 }
@@ -376,6 +376,17 @@ static bool is_on(struct script *s)
 	return w && strcmp(w, "on") == 0;
 }
 
+/* "on", "engine" (not asked for by connection or listener) or "asked" (not allowed by the engine). */
+static void set_fast_open(struct script *s)
+{
+	const char *w = script_word(s);
+
+	if (w && (strcmp(w, "on") == 0 || strcmp(w, "engine") == 0))
+		s->rig->config.fast_open = true;
+	if (w && (strcmp(w, "on") == 0 || strcmp(w, "asked") == 0))
+		s->params.flags |= TCP_PARAM_FAST_OPEN;
+}
+
 static void do_set(struct script *s)
 {
 	const char *w = script_word(s);
@@ -391,6 +402,10 @@ static void do_set(struct script *s)
 		r->config.window_scaling = is_on(s);
 	else if (strcmp(w, "ecn") == 0)
 		r->config.ecn = is_on(s);
+	else if (strcmp(w, "fast_open") == 0)
+		set_fast_open(s);
+	else if (strcmp(w, "fast_open_pending") == 0)
+		r->config.fast_open_pending = (uint32_t)script_number(s);
 	else if (strcmp(w, "mtu") == 0)
 		r->path.mtu = (uint16_t)script_number(s);
 	else if (strcmp(w, "window") == 0)

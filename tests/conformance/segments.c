@@ -20,6 +20,31 @@ static unsigned read_hex(struct script *s, uint8_t *out)
 	return n;
 }
 
+/* "request", "valid" (what our engine gives its peer now), or the bytes of a cookie. */
+static void read_fast_open(struct script *s, struct rig_segment *seg)
+{
+	const char *w = s->at < s->count ? s->words[s->at] : "";
+	uint8_t bytes[40];
+	unsigned len;
+
+	seg->has_fast_open = true;
+	if (strcmp(w, "request") == 0) {
+		s->at++;
+		seg->fast_open_len = 0;
+		return;
+	}
+	if (strcmp(w, "valid") == 0) {
+		s->at++;
+		s->rig->engine->now_ns = s->rig->now_ns;
+		tcp_fast_open_cookie(s->rig->engine, script_remote_address, seg->fast_open);
+		seg->fast_open_len = TCP_FAST_OPEN_COOKIE_BYTES;
+		return;
+	}
+	len = read_hex(s, bytes);
+	seg->fast_open_len = (uint8_t)(len < TCP_FAST_OPEN_COOKIE_MAX ? len : TCP_FAST_OPEN_COOKIE_MAX);
+	memcpy(seg->fast_open, bytes, seg->fast_open_len);
+}
+
 void script_do_in(struct script *s)
 {
 	static uint8_t options[40];
@@ -61,6 +86,8 @@ void script_do_in(struct script *s)
 			seg.ts_val += (uint32_t)script_number(s), seg.has_ts = true;
 		else if (strcmp(w, "tsecr") == 0) /* relative to our clock now, in ms */
 			seg.ts_ecr += (uint32_t)script_number(s), seg.has_ts = true;
+		else if (strcmp(w, "fo") == 0)
+			read_fast_open(s, &seg);
 		else if (strcmp(w, "ce") == 0)
 			seg.ecn = 3;
 		else if (strcmp(w, "sack") == 0 && seg.sack_count < TCP_SACK_BLOCKS)
@@ -102,6 +129,17 @@ static void match_field(struct script *s, const struct rig_segment *seg, const c
 	} else if (strcmp(w, "tsecr") == 0) { /* relative to the peer's clock now, in ms */
 		script_compare(s, "tsecr", seg->ts_ecr,
 			       (uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)script_number(s));
+	} else if (strcmp(w, "nofo") == 0) {
+		script_compare(s, "fast open", seg->has_fast_open, 0);
+	} else if (strcmp(w, "fo") == 0) {
+		struct rig_segment want = {.len = 0};
+
+		read_fast_open(s, &want);
+		if (!seg->has_fast_open)
+			script_fail(s, "has no fast open option");
+		else if (script_compare(s, "cookie length", seg->fast_open_len, want.fast_open_len) &&
+			 memcmp(seg->fast_open, want.fast_open, want.fast_open_len) != 0)
+			script_fail(s, "the cookie is another");
 	} else if (strcmp(w, "ect") == 0) {
 		script_compare(s, "ecn bits", seg->ecn, 2);
 	} else if (strcmp(w, "noect") == 0) {

@@ -9,7 +9,7 @@ static void check_scoreboard(struct sim *s, struct tcp_engine *e, uint32_t conn)
 	const struct tcp_conn *c = &e->conns[conn];
 	const struct tcp_links *l = &e->links[conn];
 	uint32_t flight = 0, sacked = 0, lost = 0, count = 0;
-	int64_t at = c->snd_una;
+	int64_t at = c->snd_una > 0 ? c->snd_una : 1; /* the SYN has no record */
 
 	for (uint32_t i = l->sent_head; i != TCP_NONE; i = e->sent[i].next, count++) {
 		const struct tcp_sent *r = &e->sent[i];

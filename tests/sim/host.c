@@ -233,7 +233,8 @@ static const struct tcp_ops ops = {
 void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *config)
 {
 	struct sim_host *h = &s->hosts[index];
-	struct tcp_params params = {.cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT)};
+	struct tcp_params params = {.cc = (uint8_t)sim_random_below(&s->random, TCP_CC_COUNT),
+				    .flags = config->fast_open ? TCP_PARAM_FAST_OPEN : 0};
 
 	h->sim = s;
 	h->index = (uint8_t)index;
@@ -295,6 +296,8 @@ void sim_host_connect(struct sim_host *h, uint16_t port, uint32_t to_send, uint3
 	struct sim_app *a;
 	int64_t conn;
 
+	if (h->config.fast_open)
+		params.flags |= TCP_PARAM_FAST_OPEN;
 	memcpy(tuple.local, addresses[0], 16);
 	memcpy(tuple.remote, addresses[1], 16);
 	conn = tcp_connect(h->engine, now(s), &tuple, &params);
@@ -308,6 +311,11 @@ void sim_host_connect(struct sim_host *h, uint16_t port, uint32_t to_send, uint3
 	a->to_send = to_send;
 	a->peer_total = peer_total;
 	a->will_abort = sim_random_below(&s->random, 20) == 0;
+	if (h->config.fast_open && sim_random_below(&s->random, 4) > 0) {
+		a->queued = 1 + sim_random_below(&s->random, 3000);
+		if (tcp_send(h->engine, now(s), (uint32_t)conn, a->queued) != 0)
+			sim_fail(s, "early send refused");
+	}
 }
 
 static void app_write(struct sim_host *h, uint32_t conn)
@@ -386,6 +394,14 @@ static void app_run(struct sim_host *h, uint32_t conn)
 		a->is_closed = true;
 		tcp_close(h->engine, now(s), conn, false);
 	}
+}
+
+bool sim_host_has_opened(const struct sim_host *h)
+{
+	for (unsigned i = 0; i < SIM_CONNS * 2; i++)
+		if (h->apps[i].is_open || h->apps[i].is_dead)
+			return true;
+	return false;
 }
 
 void sim_host_run_apps(struct sim_host *h)

@@ -82,6 +82,8 @@ static void choose_config(struct sim *s, struct tcp_config *config)
 	config->sack = sim_random_below(r, 4) != 0;
 	config->window_scaling = sim_random_below(r, 4) != 0;
 	config->ecn = sim_random_below(r, 2) != 0;
+	config->fast_open = s->seed % 3 == 0;
+	config->fast_open_pending = s->seed % 2 == 0 ? 256 : 1;
 	config->give_up_ns = 3600 * SECOND_NS; /* the network is bad, not dead */
 	config->syn_give_up_ns = 3600 * SECOND_NS;
 	if (sim_random_below(r, 3) == 0) {
@@ -146,6 +148,16 @@ static void add_stats(struct tcp_stats *total, const struct tcp_stats *part)
 #undef ADD
 }
 
+/* With Fast Open the others follow once the first has (perhaps) brought a cookie. */
+static void connect_some(struct sim *s, uint32_t upto)
+{
+	for (; s->connected < upto; s->connected++) {
+		uint16_t port = (uint16_t)(FIRST_PORT + s->connected);
+
+		sim_host_connect(&s->hosts[0], port, SIM_BYTES_MIN + sim_random_below(&s->random, 32768), 0);
+	}
+}
+
 static bool run(uint64_t seed, bool is_tracing, const char *pcap, struct tcp_stats *total, uint64_t *bytes)
 {
 	struct sim *s = calloc(1, sizeof(*s));
@@ -165,14 +177,12 @@ static bool run(uint64_t seed, bool is_tracing, const char *pcap, struct tcp_sta
 	sim_host_init(s, 0, &config);
 	sim_host_init(s, 1, &config);
 	s->conns = 1 + sim_random_below(&s->random, sim_random_below(&s->random, 4) ? 2 : SIM_CONNS);
-	for (uint32_t i = 0; i < s->conns; i++) {
-		uint16_t port = (uint16_t)(FIRST_PORT + i);
-
-		sim_host_connect(&s->hosts[0], port, SIM_BYTES_MIN + sim_random_below(&s->random, 32768), 0);
-	}
+	connect_some(s, config.fast_open ? 1 : s->conns);
 	while (!s->has_failed && step(s)) {
 		if (sim_random_chance(&s->random, s->restart))
 			sim_host_restart(&s->hosts[sim_random_below(&s->random, 2)]);
+		if (s->connected < s->conns && sim_host_has_opened(&s->hosts[0]))
+			connect_some(s, s->conns);
 		sim_check_step(s);
 		if (++s->steps > STEPS_MAX)
 			sim_fail(s, "no end after %d steps", STEPS_MAX);
@@ -221,6 +231,10 @@ static unsigned report(const struct tcp_stats *t, bool is_full)
 	REQUIRE(time_waits)
 	REQUIRE(syn_cookies_out)
 	REQUIRE(syn_cookies_in)
+	REQUIRE(fast_open_in)
+	REQUIRE(fast_open_out)
+	REQUIRE(fast_open_fallbacks)
+	REQUIRE(fast_open_cookies_out)
 #undef REQUIRE
 	return missing;
 }

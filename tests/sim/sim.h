@@ -78,8 +78,8 @@ struct sim {
 	uint64_t order;
 	uint64_t link_free_ns[2];
 	uint32_t burst_left[2];
-	uint32_t conns;
-	uint32_t refuse; /* emit refuses so many times in 10000 */
+	uint32_t conns, connected; /* how many there will be, and have been begun */
+	uint32_t refuse;           /* emit refuses so many times in 10000 */
 	bool is_tracing;
 	FILE *pcap;
 	bool has_failed;
@@ -108,6 +108,8 @@ void sim_host_init(struct sim *s, unsigned index, const struct tcp_config *confi
 void sim_host_restart(struct sim_host *h);
 void sim_host_fini(struct sim_host *h);
 void sim_host_connect(struct sim_host *h, uint16_t port, uint32_t to_send, uint32_t peer_total);
+/* The first connection is open, or over already. */
+bool sim_host_has_opened(const struct sim_host *h);
 void sim_host_run_apps(struct sim_host *h);
 uint64_t sim_host_next_ns(const struct sim_host *h);
 

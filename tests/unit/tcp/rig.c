@@ -44,6 +44,11 @@ static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 	s->has_ts = parsed.has_ts;
 	s->ts_val = parsed.ts_val;
 	s->ts_ecr = parsed.ts_ecr;
+	s->has_fast_open = parsed.fast_open_len != TCP_NO_FAST_OPEN;
+	if (s->has_fast_open) {
+		s->fast_open_len = parsed.fast_open_len;
+		memcpy(s->fast_open, parsed.fast_open, parsed.fast_open_len);
+	}
 	s->sack_count = parsed.sack_count;
 	for (unsigned i = 0; i < parsed.sack_count; i++) {
 		s->sacks[i].start = parsed.sacks[i].start - RIG_PEER_ISN;
@@ -274,6 +279,9 @@ static uint8_t write_options(const struct rig_segment *s, uint8_t *out)
 					    .wscale = s->wscale,
 					    .has_sack = s->sack_ok,
 					    .has_ts = s->has_ts,
+					    .fast_open_len =
+						s->has_fast_open ? s->fast_open_len : TCP_NO_FAST_OPEN,
+					    .fast_open = s->fast_open,
 					    .ts_val = s->ts_val,
 					    .ts_ecr = s->ts_ecr};
 		uint8_t all[40];

@@ -7,6 +7,7 @@
 #define TESTS_UNIT_TCP_RIG_H
 
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_segment.h"
 
 #define RIG_SEGMENTS     512
 #define RIG_EVENTS       512
@@ -31,6 +32,9 @@ struct rig_segment {
 	uint16_t mss;   /* option; 0: none */
 	uint8_t wscale; /* TCP_NO_WSCALE: none */
 	bool sack_ok, has_ts;
+	bool has_fast_open; /* the option of RFC 7413 */
+	uint8_t fast_open_len;
+	uint8_t fast_open[TCP_FAST_OPEN_COOKIE_MAX];
 	uint32_t ts_val, ts_ecr;
 	uint8_t sack_count;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* relative */

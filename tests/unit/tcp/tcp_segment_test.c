@@ -70,7 +70,12 @@ Test(tcp_segment, syn_options_of_linux)
 	static const uint8_t o[] = {2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
 	struct tcp_segment s;
 	uint8_t out[40];
-	struct tcp_syn_options w = {.mss = 1460, .wscale = 7, .has_sack = true, .has_ts = true, .ts_val = 1};
+	struct tcp_syn_options w = {.mss = 1460,
+				    .wscale = 7,
+				    .has_sack = true,
+				    .has_ts = true,
+				    .ts_val = 1,
+				    .fast_open_len = TCP_NO_FAST_OPEN};
 
 	cr_assert(parse(&s, TCP_SYN, o, sizeof(o), 0));
 	cr_assert_eq(s.mss, 1460);
@@ -85,7 +90,8 @@ Test(tcp_segment, syn_options_without_timestamps)
 {
 	static const uint8_t o[] = {2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 7};
 	uint8_t out[40];
-	struct tcp_syn_options w = {.mss = 1460, .wscale = 7, .has_sack = true};
+	struct tcp_syn_options w = {
+	    .mss = 1460, .wscale = 7, .has_sack = true, .fast_open_len = TCP_NO_FAST_OPEN};
 
 	cr_assert_eq(tcp_options_write_syn(out, &w), sizeof(o));
 	cr_assert_arr_eq(out, o, sizeof(o));
