@@ -11,10 +11,11 @@ bench: deps ## measure ixd beside the kernel (QUICK=1: shorter, ROUNDS=N: longer
 bench_src = $(filter-out %.bpf.c,$(call src,tests/bench/$(1)/*.c))
 BENCH_LIB_SRC     := $(call bench_src,lib)
 BENCH_LOAD_SRC    := $(call bench_src,load)
-BENCH_SRC         := $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC)
+BENCH_REFLECT_SRC := $(call bench_src,reflect)
+BENCH_SRC         := $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC) $(BENCH_REFLECT_SRC)
 BENCH_BPF         := $(call src,tests/bench/*/*.bpf.c)
 BENCH_SKELETONS   := $(patsubst %.bpf.c,$(O)/gen/bench_%.skel.h,$(notdir $(BENCH_BPF)))
-BENCH_BINS        := $(O)/tests/bench/ix-load
+BENCH_BINS        := $(addprefix $(O)/tests/bench/,ix-load ix-reflect)
 
 vpath %.bpf.c $(sort $(dir $(BENCH_BPF)))
 $(O)/bpf/bench_%.bpf.o: %.bpf.c
@@ -23,6 +24,8 @@ $(O)/bpf/bench_%.bpf.o: %.bpf.c
 $(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS)
 
 $(O)/tests/bench/ix-load: $(call obj,$(BENCH_LOAD_SRC) $(BENCH_LIB_SRC) $(TCP_SRC))
+	$(call link,-lm $(call pkg_libs,libbpf))
+$(O)/tests/bench/ix-reflect: $(call obj,$(BENCH_REFLECT_SRC) $(BENCH_LIB_SRC))
 	$(call link,-lm $(call pkg_libs,libbpf))
 bench-skeletons: $(BENCH_SKELETONS)
 bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others

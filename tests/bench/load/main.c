@@ -8,6 +8,7 @@
 #include "tests/bench/lib/options.h"
 #include "tests/bench/lib/pattern.h"
 #include "tests/bench/load/load.h"
+#include "tests/bench/load/raw.h"
 
 #define NO_CPU UINT64_MAX
 
@@ -18,7 +19,9 @@ struct line {
 	    time_waits;
 	double rate, connect_rate, duration_s, warmup_s;
 	struct bench_list options;
+	uint64_t in_flight;
 	bool has_json, has_progress, is_unchecked;
+	bool is_raw, is_raw_ping, is_one_way;
 };
 
 static void line_read(struct line *l, int argc, char *argv[])
@@ -59,6 +62,14 @@ static void line_read(struct line *l, int argc, char *argv[])
 	    {"no-check", NULL, "do not compare what comes back", BENCH_FLAG, &l->is_unchecked, 0, 0},
 	    {"json", NULL, "print the result as JSON", BENCH_FLAG, &l->has_json, 0, 0},
 	    {"histogram", "FILE", "write the latencies' buckets there", BENCH_TEXT, &l->histogram, 0, 0},
+	    {"raw", NULL, "no TCP: --in-flight packets of --size bytes to ix-reflect and back", BENCH_FLAG,
+	     &l->is_raw, 0, 0},
+	    {"raw-ping", NULL, "the same with one packet, also to ix-respond", BENCH_FLAG, &l->is_raw_ping, 0,
+	     0},
+	    {"one-way", NULL, "with --raw: to ix-reflect --sink, as fast as it goes", BENCH_FLAG,
+	     &l->is_one_way, 0, 0},
+	    {"in-flight", "N", "with --raw: packets under way (default 64)", BENCH_NUMBER, &l->in_flight, 1,
+	     RAW_IN_FLIGHT_MAX},
 	    {"progress", NULL, "say every second on standard error how far it is", BENCH_FLAG,
 	     &l->has_progress, 0, 0},
 	    {"batch", "N", "packets taken in a turn (default 64)", BENCH_NUMBER, &l->batch, 1,
@@ -172,6 +183,15 @@ static void config_make(const struct line *l, struct load_config *c)
 		exit(2);
 }
 
+static void raw_read(struct line *l, struct raw_config *raw)
+{
+	if (l->is_one_way && !l->is_raw)
+		bench_usage("--one-way goes with --raw");
+	*raw =
+	    (struct raw_config){.in_flight = l->is_raw_ping ? 1 : l->in_flight, .is_one_way = l->is_one_way};
+	l->is_raw |= l->is_raw_ping;
+}
+
 static void histogram_save(const struct load *load, const char *path)
 {
 	FILE *file = fopen(path, "we");
@@ -203,9 +223,12 @@ int main(int argc, char *argv[])
 	    .window = 1 << 20,
 	    .ack_delay_us = 40000,
 	    .time_waits = 262144,
+	    .in_flight = 64,
 	};
+	static struct raw_config raw;
 
 	line_read(&line, argc, argv);
+	raw_read(&line, &raw);
 	config_make(&line, &load.config);
 	if (line.cpu != NO_CPU)
 		bench_pin((unsigned)line.cpu);
@@ -214,9 +237,11 @@ int main(int argc, char *argv[])
 	conn_init(&load);
 	schedule_init(&load);
 	wire_init(&load);
-	if (!run_all(&load, line.has_progress))
+	if (line.is_raw)
+		raw_run(&load, &raw, line.has_json);
+	else if (!run_all(&load, line.has_progress))
 		return 1;
-	if (line.has_json)
+	else if (line.has_json)
 		report_json(&load, stdout);
 	else
 		report_text(&load);
