@@ -151,8 +151,14 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 	struct tcp_hystart *q = &c->ccd.cubic.hystart;
 	uint32_t thresh;
 
-	if (c->ccd.cubic.hystart_done)
-		return sample->acked_bytes;
+	if (c->ccd.cubic.hystart_done) {
+		if (c->ssthresh < TCP_SSTHRESH_INFINITE)
+			return sample->acked_bytes;
+		/* The first reduction was undone: this is the initial slow start again. Unwatched it would
+		 * end in a full queue. */
+		memset(&c->ccd.cubic, 0, sizeof(c->ccd.cubic));
+		cubic_init(c);
+	}
 	hystart_round(c);
 	if (c->ccd.cubic.hystart_done)
 		return 0;

@@ -7,12 +7,24 @@
 #include "tcp/tcp_segment.h"
 
 #define DUP_THRESH      3
-#define REO_WND_PERSIST 16 /* recoveries after which a widened window narrows again */
+#define REO_WND_PERSIST 16  /* recoveries after which a widened window narrows again */
+#define PTO_MIN_DIVISOR 100 /* of the smallest RTO: 2 ms by default, which is what Linux adds (two ticks) */
 
 /* 6.2 step 2: RACK_sent_after() */
 static bool sent_after(uint64_t t1, int64_t end1, uint64_t t2, int64_t end2)
 {
 	return t1 > t2 || (t1 == t2 && end1 > end2);
+}
+
+/* 6.2 step 2: an ACK so soon after a retransmission, or one that echoes an older timestamp, is for the
+ * original. */
+static bool is_original(const struct tcp_conn *c, const struct tcp_sent *r, uint64_t rtt_ns,
+			const struct tcp_segment *s)
+{
+	uint32_t sent_ts = (uint32_t)(r->sent_ns / 1000000u) + c->ts_offset;
+
+	return rtt_ns < c->min_rtt_ns ||
+	       ((c->options & TCP_INFO_TIMESTAMPS) && s->has_ts && tcp_ts_before(s->ts_ecr, sent_ts));
 }
 
 void tcp_rack_on_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp_sent *r, int64_t end,
@@ -22,15 +34,14 @@ void tcp_rack_on_delivered(struct tcp_engine *e, uint32_t conn, const struct tcp
 	uint64_t rtt = e->now_ns - r->sent_ns;
 	bool is_retrans = r->flags & SENT_RETRANS;
 
-	/* An ACK so soon after a retransmission, or one that echoes an older timestamp, is for the original.
-	 */
-	if (is_retrans) {
-		uint32_t sent_ts = (uint32_t)(r->sent_ns / 1000000u) + c->ts_offset;
-
-		if ((c->options & TCP_INFO_TIMESTAMPS) && s->has_ts && tcp_ts_before(s->ts_ecr, sent_ts))
-			return;
-		if (rtt < c->min_rtt_ns)
-			return;
+	if (is_retrans && is_original(c, r, rtt, s)) {
+		/* Step 3, which asks for segments never sent again: the original of this one has come, and
+		 * came late. Else no reordering would be seen where each late segment is repeated at once.
+		 * (Beyond the first missing byte a timestamp proves nothing: its echo is that of the left
+		 * edge.) */
+		if (end < c->rack_fack && r->start == c->snd_una)
+			c->flags |= CONN_REORDERED;
+		return;
 	}
 	if (sent_after(r->sent_ns, end, c->rack_sent_ns, c->rack_end)) {
 		c->rack_sent_ns = r->sent_ns;
@@ -132,6 +143,9 @@ uint64_t tcp_tlp_timeout_ns(const struct tcp_engine *e, uint32_t conn)
 	    c->backoff > 0 || c->srtt_ns == 0)
 		return 0;
 	pto = 2 * c->srtt_ns;
+	/* Where a round trip takes microseconds, a receiver that waits for its turn on a CPU is no loss. */
+	if (pto < e->config.rto_min_ns / PTO_MIN_DIVISOR)
+		pto = e->config.rto_min_ns / PTO_MIN_DIVISOR;
 	if (c->flight_bytes <= c->mss)
 		pto += e->config.rto_min_ns; /* the peer may delay the ACK of a single segment */
 	return pto;

@@ -159,7 +159,7 @@ static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s,
 {
 	if (!(c->flags & CONN_UNDO))
 		return false;
-	if (sample->is_dsack && c->undo_ts != 0 && c->undo_bytes == 0)
+	if (sample->is_dsack && !(c->flags & CONN_RETRANS_ONE) && c->undo_bytes == 0)
 		return true;
 	return sample->acked_bytes > 0 && (c->options & TCP_INFO_TIMESTAMPS) && s->has_ts && s->ts_ecr != 0 &&
 	       c->undo_ts != 0 && tcp_ts_before(s->ts_ecr, c->undo_ts);
@@ -171,7 +171,9 @@ void tcp_recovery_on_retransmit(struct tcp_engine *e, uint32_t conn, int64_t sta
 
 	c->undo_bytes += bytes;
 	tcp_frto_on_retransmit(c, start + bytes);
-	if (c->undo_ts == 0) {
+	/* Only where the first to be sent again is the first that is missing: what was sent again by an
+	 * earlier recovery, and is still on its way below, is acknowledged with its own, older time. */
+	if (c->undo_ts == 0 && (c->flags & CONN_RETRANS_ONE) && start == c->snd_una) {
 		c->undo_ts = tcp_ts_clock(e) + c->ts_offset;
 		c->undo_ts += c->undo_ts == 0;
 	}

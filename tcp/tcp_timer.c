@@ -34,11 +34,12 @@ static void schedule_tail_probe(struct tcp_engine *e, uint32_t conn)
 	if (c->flags & CONN_REO_TIMER)
 		return;
 	timeout = tcp_tlp_timeout_ns(e, conn);
-	/* Past the RTO there is nothing left to probe for. */
-	if (timeout == 0 || (c->flags & CONN_PERSIST) || e->now_ns + timeout >= c->rto_deadline_ns)
+	if (timeout == 0 || (c->flags & CONN_PERSIST))
 		c->loss_deadline_ns = 0;
-	else
+	else if (e->now_ns + timeout < c->rto_deadline_ns)
 		c->loss_deadline_ns = e->now_ns + timeout;
+	else /* RFC 8985 section 7.2: a probe first also where the timeout would come earlier */
+		c->loss_deadline_ns = c->rto_deadline_ns;
 }
 
 static void stop(struct tcp_conn *c)

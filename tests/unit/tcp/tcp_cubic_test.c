@@ -154,6 +154,23 @@ Test(tcp_cubic, rfc9406_4_2_rising_rtt_ends_slow_start)
 	cr_assert(c.ccd.cubic.hystart_done);
 }
 
+/* A first reduction that is undone leads back into the initial slow start, and that is still watched. */
+Test(tcp_cubic, rfc9406_4_3_again_after_undo)
+{
+	struct tcp_conn c = start(10, 0);
+	uint64_t now = RIG_S;
+
+	c.ssthresh = TCP_SSTHRESH_INFINITE;
+	lose(&c);
+	c.ssthresh = TCP_SSTHRESH_INFINITE;
+	c.cwnd = 10 * MSS;
+	c.snd_nxt = c.snd_una + c.cwnd;
+	for (int round = 0; round < 12; round++)
+		for (uint32_t left = c.cwnd; left >= MSS; left -= MSS)
+			ack(&c, MSS, now += RIG_MS, (round < 2 ? 100 : 130) * RIG_MS);
+	cr_assert(c.ssthresh < TCP_SSTHRESH_INFINITE, "slow start went on to %u", c.cwnd);
+}
+
 Test(tcp_cubic, rfc9406_4_2_steady_rtt_does_not)
 {
 	struct tcp_conn c = start(16, 100000);
