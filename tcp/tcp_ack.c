@@ -18,7 +18,9 @@ bool tcp_ack_update_window(struct tcp_engine *e, uint32_t conn, const struct tcp
 	int64_t wl2 = tcp_seq_unwrap(c->snd_wl2, 0, c->snd_una);
 	bool has_changed;
 
-	if (wl1 > s->pos || (wl1 == s->pos && wl2 > s->ack_pos))
+	/* What acknowledges something new is newer than all before, though its sequence number may be that of
+	 * data sent again. Were its window left, the right edge would move on by what it acknowledges. */
+	if (s->ack_pos <= c->snd_una && (wl1 > s->pos || (wl1 == s->pos && wl2 > s->ack_pos)))
 		return false;
 	if (!(s->flags & TCP_SYN)) /* the window of a SYN is never scaled (RFC 7323 section 2.2) */
 		window <<= c->snd_wscale;
