@@ -51,6 +51,7 @@ NETTOOL_SRC    := $(call src,tests/net/*.c)
 HOSTILE_SRC    := $(call src,tests/hostile/*.c)
 FUZZ_SRC       := $(call src,tests/fuzz/*_fuzz.c)
 SIM_SRC        := $(call src,tests/sim/*.c)
+RIG_SRC        := $(call src,tests/rig/*.c)
 
 LIB  := $(O)/lib/libixclient.so $(O)/lib/libixclient.a
 BINS := $(O)/bin/ixd $(O)/libexec/ixd-dataplane $(O)/libexec/ixd-control $(O)/bin/ixctl \
@@ -109,7 +110,7 @@ $(O)/bin/ix-%: $(O)/client-lib/examples/ix-%.o $(call obj,$(EXAMPLE_COMMON)) $(O
 
 # ---- tests
 # All of tests/unit/LAYER/*_test.c make one Criterion program, linked with that layer's objects but its main.
-unit_tcp_objs        = $(call obj,$(TCP_SRC))
+unit_tcp_objs        = $(call obj,$(TCP_SRC) $(RIG_SRC))
 unit_common_objs     = $(call obj,$(COMMON_SRC) $(TCP_SRC))
 unit_supervisor_objs = $(filter-out %/main.o,$(call obj,$(SUPERVISOR_SRC) $(COMMON_SRC) $(TCP_SRC)))
 unit_dataplane_objs  = $(filter-out %/main.o,$(call obj,$(DATAPLANE_SRC) $(COMMON_SRC) $(TCP_SRC)))
@@ -125,7 +126,7 @@ endef
 $(foreach layer,$(UNIT_LAYERS),$(eval $(call unit_rule,$(layer))))
 $(call obj,$(call src,tests/unit/supervisor/*.c) $(call src,tests/unit/bpf/*.c)): $(O)/gen/ixd.skel.h
 
-$(O)/tests/simulator: $(call obj,$(SIM_SRC) $(TCP_SRC))
+$(O)/tests/simulator: $(call obj,$(SIM_SRC) $(RIG_SRC) $(TCP_SRC))
 	$(call link,)
 # Programs for the end-to-end and hostile tests: one source file, one program.
 NETTOOL_BINS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(NETTOOL_SRC))

@@ -3,7 +3,7 @@
 
 CONFORMANCE_SCRIPTS := $(sort $(wildcard tests/conformance/scripts/*.tcp))
 
-$(O)/tests/conformance/run: $(call obj,$(call src,tests/conformance/*.c) tests/unit/tcp/rig.c $(TCP_SRC))
+$(O)/tests/conformance/run: $(call obj,$(call src,tests/conformance/*.c) tests/unit/tcp/rig.c $(RIG_SRC) $(TCP_SRC))
 	$(call link,)
 tests: $(O)/tests/conformance/run
 
@@ -16,7 +16,7 @@ mutate: $(O)/tests/conformance/run ## break the rules of the engine one by one: 
 	$(Q)tests/conformance/mutate $(O) $(CC)
 .PHONY: mutate
 
-$(O)/tests/engine-bench: $(call obj,tests/bench/engine.c $(TCP_SRC))
+$(O)/tests/engine-bench: $(call obj,tests/bench/engine.c $(RIG_SRC) $(TCP_SRC))
 	$(call link,)
 bench-engine: $(O)/tests/engine-bench ## instructions per segment of the pure engine
 	$(Q)tests/bench/engine-bench $<

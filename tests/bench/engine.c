@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tcp/tcp.h"
 #include "tcp/tcp_segment.h"
+#include "tests/rig/bench.h"
+#include "tests/rig/wire.h"
 
 #define PAYLOAD 1448
 #define TRAIN   64
 
 static uint8_t frame[20 + 12 + PAYLOAD];
 static uint32_t last_seq, last_ack;
-static const uint8_t local[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
-static const uint8_t remote[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
+static struct bench bench;
 static struct tcp_engine *engine;
 static uint64_t now_ns = 1000000000;
 static uint32_t conn = TCP_NONE;
@@ -29,50 +29,11 @@ static int64_t on_emit(void *ctx, const struct tcp_emit *t)
 	return t->payload_len;
 }
 
-static bool on_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, struct tcp_path *path)
-{
-	(void)ctx;
-	(void)listener;
-	(void)tuple;
-	*path = (struct tcp_path){.mtu = 1500, .rcv_window = 1 << 22, .rcv_window_max = 1 << 22};
-	return true;
-}
-
 static void on_open(void *ctx, uint32_t index, uint32_t listener)
 {
 	(void)ctx;
 	(void)listener;
 	conn = index;
-}
-
-static void on_established(void *ctx, uint32_t index, uint32_t listener)
-{
-	(void)ctx;
-	(void)index;
-	(void)listener;
-}
-
-static bool on_store(void *ctx, uint32_t index, uint64_t off, const uint8_t *data, uint32_t len)
-{
-	(void)ctx;
-	(void)index;
-	(void)off;
-	(void)data;
-	(void)len;
-	return true;
-}
-
-static void on_offset(void *ctx, uint32_t index, uint64_t off)
-{
-	(void)ctx;
-	(void)index;
-	(void)off;
-}
-
-static void on_eof(void *ctx, uint32_t index)
-{
-	(void)ctx;
-	(void)index;
 }
 
 static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
@@ -83,35 +44,13 @@ static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
 	abort();
 }
 
-static const struct tcp_ops ops = {
-    .emit = on_emit,
-    .path = on_path,
-    .on_open = on_open,
-    .on_established = on_established,
-    .rx_store = on_store,
-    .on_readable = on_offset,
-    .on_acked = on_offset,
-    .on_eof = on_eof,
-    .on_dead = on_dead,
-};
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
 static void input(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 {
-	struct tcp_packet packet = {.local = local, .remote = remote, .data = frame};
-	uint32_t options_len = 12;
+	struct tcp_packet packet = {.local = wire_hosts[0], .remote = wire_hosts[1], .data = frame};
+	struct wire_header header = {
+	    .from = 40000, .to = 80, .seq = seq, .ack = ack, .window = 0xffff, .flags = flags};
 
-	frame[0] = 0x9c;
-	frame[3] = 80;
-	put32(frame + 4, seq);
-	put32(frame + 8, ack);
-	frame[13] = flags;
-	frame[14] = frame[15] = 0xff;
+	header.options_len = 12;
 	if (flags & TCP_SYN) {
 		struct tcp_syn_options o = {.fast_open_len = TCP_NO_FAST_OPEN,
 					    .mss = 1460,
@@ -120,38 +59,35 @@ static void input(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 					    .has_ts = true,
 					    .ts_val = 1};
 
-		options_len = tcp_options_write_syn(frame + 20, &o);
+		header.options_len = tcp_options_write_syn(frame + 20, &o);
 	} else {
 		tcp_options_write_ts(frame + 20, (uint32_t)(now_ns / 1000000), 0);
 	}
-	frame[12] = (uint8_t)((20 + options_len) / 4 << 4);
-	packet.len = 20 + options_len + len;
+	packet.len = wire_header_write(frame, &header) + len;
 	tcp_input(engine, (tcp_time){now_ns}, &packet);
 }
 
 static void start(void)
 {
-	static struct tcp_stats stats;
-	struct tcp_limits limits = {.conns = 1024,
-				    .listeners = 4,
-				    .syn_backlog = 64,
-				    .time_waits = 64,
-				    .sent_records = 4096,
-				    .ooo_records = 1024};
-	struct tcp_config config;
-	struct tcp_keys keys;
+	static struct tcp_ops ops;
 	struct tcp_params params = {0};
-	void *surviving = aligned_alloc(64, tcp_surviving_size(&limits));
-	void *volatile_mem = aligned_alloc(64, tcp_volatile_size(&limits));
 
-	if (!surviving || !volatile_mem)
-		abort();
-	memset(surviving, 0, tcp_surviving_size(&limits));
-	memset(&keys, 1, sizeof(keys));
-	tcp_config_default(&config);
-	engine = tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, NULL, &stats,
-				 (tcp_time){now_ns});
-	if (!engine || tcp_listen(engine, local, 80, 0, &params) < 0)
+	ops = bench_ops;
+	ops.emit = on_emit;
+	ops.on_open = on_open;
+	ops.on_dead = on_dead;
+	bench.ops = &ops;
+	bench.limits = (struct tcp_limits){.conns = 1024,
+					   .listeners = 4,
+					   .syn_backlog = 64,
+					   .time_waits = 64,
+					   .sent_records = 4096,
+					   .ooo_records = 1024};
+	memset(&bench.keys, 1, sizeof(bench.keys));
+	tcp_config_default(&bench.config);
+	bench_start(&bench, (tcp_time){now_ns});
+	engine = bench.engine;
+	if (tcp_listen(engine, wire_hosts[0], 80, 0, &params) < 0)
 		abort();
 	input(TCP_SYN, 0, 0, 0);
 	tcp_output(engine, (tcp_time){now_ns}, 64, false);

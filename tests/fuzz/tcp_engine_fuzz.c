@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "tcp/tcp_engine.h"
+#include "tests/rig/bench.h"
+#include "tests/rig/invariants.h"
+#include "tests/rig/wire.h"
 
 #define CONNS        4
 #define STREAM_BYTES (1u << 18)
@@ -20,7 +23,6 @@
 struct fuzz {
 	const uint8_t *p, *end;
 	struct tcp_engine *engine;
-	struct tcp_stats stats;
 	uint64_t now_ns;
 	uint32_t seen;     /* the connection that packets are for */
 	uint32_t last_seq; /* of ours */
@@ -29,9 +31,6 @@ struct fuzz {
 	bool is_alive[CONNS];
 	uint8_t stored[CONNS][STREAM_BYTES / 8];
 };
-
-static uint8_t addresses[2][16] = {{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1},
-				   {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}};
 
 static uint32_t take(struct fuzz *f, unsigned bytes)
 {
@@ -168,10 +167,10 @@ static tcp_time now(const struct fuzz *f)
 	return (tcp_time){f->now_ns};
 }
 
-static void put32(uint8_t *p, uint32_t v)
+/* Up to 32 KiB before or after. */
+static uint32_t near(struct fuzz *f)
 {
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (24 - 8 * i));
+	return take(f, 2) - 32768u;
 }
 
 /* Options: none, timestamps as they should be, raw bytes, or SACK blocks near snd_una. */
@@ -180,25 +179,25 @@ static uint32_t make_options(struct fuzz *f, const struct tcp_conn *c, uint8_t *
 	uint32_t kind = take(f, 1), len = 0;
 
 	if (kind & 1 && c) {
-		put32(out, 0x0101080a);
-		put32(out + 4, c->ts_recent + (kind >> 4));
-		put32(out + 8, (uint32_t)(f->now_ns / 1000000) + c->ts_offset - (kind >> 6));
+		wire_put32(out, 0x0101080a);
+		wire_put32(out + 4, c->ts_recent + (kind >> 4));
+		wire_put32(out + 8, (uint32_t)(f->now_ns / 1000000) + c->ts_offset - (kind >> 6));
 		len = 12;
 	}
 	if (kind & 2 && c) {
 		uint32_t count = 1 + (kind >> 2 & 1);
 
-		put32(out + len, 0x01010500u | (2 + 8 * count));
+		wire_put32(out + len, 0x01010500u | (2 + 8 * count));
 		len += 4;
 		for (uint32_t i = 0; i < count; i++, len += 8) {
-			uint32_t start = tcp_seq_wire(c->iss, c->snd_una) + (uint32_t)(int16_t)take(f, 2);
+			uint32_t start = tcp_seq_wire(c->iss, c->snd_una) + near(f);
 
-			put32(out + len, start);
-			put32(out + len + 4, start + take(f, 2));
+			wire_put32(out + len, start);
+			wire_put32(out + len + 4, start + take(f, 2));
 		}
 	} else if (kind & 8) {
 		for (; len < 40 && (len < 4 || take(f, 1) & 1); len += 4)
-			put32(out + len, take(f, 4));
+			wire_put32(out + len, take(f, 4));
 	}
 	return len;
 }
@@ -213,21 +212,22 @@ static void packet_in(struct fuzz *f)
 	uint32_t seq = c ? tcp_seq_wire(c->irs, c->rcv_nxt) : 0x10000000;
 	uint32_t ack = c ? tcp_seq_wire(c->iss, c->snd_nxt) : f->last_seq + 1;
 	uint32_t len, options_len;
-	struct tcp_packet packet = {.local = addresses[0], .remote = addresses[1], .data = frame};
+	uint16_t window;
+	struct wire_header header;
+	struct tcp_packet packet = {.local = wire_hosts[0], .remote = wire_hosts[1], .data = frame};
 
-	seq += how & 1 ? (uint32_t)(int16_t)take(f, 2) : how & 2 ? take(f, 4) : 0;
+	seq += how & 1 ? near(f) : how & 2 ? take(f, 4) : 0;
 	ack -= how & 4 ? take(f, 2) : how & 8 ? take(f, 4) : 0;
-	frame[0] = (uint8_t)(remote >> 8);
-	frame[1] = (uint8_t)remote;
-	frame[2] = (uint8_t)(local >> 8);
-	frame[3] = (uint8_t)local;
-	put32(frame + 4, seq);
-	put32(frame + 8, ack);
-	frame[13] = flags;
-	frame[14] = (uint8_t)take(f, 1);
-	frame[15] = (uint8_t)take(f, 1);
+	window = (uint16_t)take(f, 2);
 	options_len = make_options(f, c, frame + 20);
-	frame[12] = (uint8_t)((20 + options_len) / 4 << 4);
+	header = (struct wire_header){.from = remote,
+				      .to = local,
+				      .seq = seq,
+				      .ack = ack,
+				      .window = window,
+				      .flags = flags,
+				      .options_len = options_len};
+	wire_header_write(frame, &header);
 	if (how & 16)
 		frame[12] = (uint8_t)take(f, 1);
 	len = how & 32 ? take(f, 2) % 2048 : 0;
@@ -245,8 +245,8 @@ static void open_one(struct fuzz *f)
 	struct tcp_params params = {.cc = (uint8_t)(take(f, 1) % TCP_CC_COUNT), .flags = take(f, 1) & 7};
 	int64_t conn;
 
-	memcpy(t.local, addresses[0], 16);
-	memcpy(t.remote, addresses[1], 16);
+	memcpy(t.local, wire_hosts[0], 16);
+	memcpy(t.remote, wire_hosts[1], 16);
 	conn = tcp_connect(f->engine, now(f), &t, &params);
 	if (conn >= 0)
 		start_conn(f, (uint32_t)conn);
@@ -307,27 +307,11 @@ static void call(struct fuzz *f, uint32_t conn)
 
 static void check(struct fuzz *f)
 {
-	for (uint32_t i = 0; i < CONNS; i++) {
-		const struct tcp_conn *c = &f->engine->conns[i];
-		uint32_t flight = 0, sacked = 0, lost = 0;
-		int64_t at = c->snd_una;
+	char why[160];
 
-		ENSURE((c->state != TCP_CLOSED) == f->is_alive[i]);
-		if (c->state < TCP_ESTABLISHED)
-			continue;
-		for (uint32_t k = f->engine->links[i].sent_head; k != TCP_NONE; k = f->engine->sent[k].next) {
-			const struct tcp_sent *r = &f->engine->sent[k];
-			uint32_t len = tcp_seq_span(r->start, r->end);
-
-			ENSURE(r->start == at && r->end > at);
-			at = r->end;
-			*(r->flags & SENT_SACKED ? &sacked : r->flags & SENT_LOST ? &lost : &flight) += len;
-		}
-		ENSURE(at == c->snd_nxt && c->snd_nxt <= c->snd_end + 1);
-		ENSURE(flight == c->flight_bytes && sacked == c->sacked_bytes && lost == c->lost_bytes);
-		ENSURE(c->cwnd >= c->mss && c->rcv_adv <= c->rcv_limit);
-		ENSURE(c->snd_nxt == c->snd_una || c->rto_deadline_ns != 0 || f->engine->links[i].is_listed);
-	}
+	for (uint32_t i = 0; i < CONNS; i++)
+		ENSURE((f->engine->conns[i].state != TCP_CLOSED) == f->is_alive[i]);
+	ENSURE(invariants_pools_hold(f->engine, why, sizeof(why)));
 }
 
 static void step(struct fuzz *f)
@@ -368,39 +352,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fuzz *f;
-	static void *surviving, *volatile_mem;
-	struct tcp_limits limits = {.conns = CONNS,
-				    .listeners = 2,
-				    .syn_backlog = 2,
-				    .time_waits = 2,
-				    .sent_records = 8,
-				    .ooo_records = 4};
+	static struct bench bench = {.limits = {.conns = CONNS,
+						.listeners = 2,
+						.syn_backlog = 2,
+						.time_waits = 2,
+						.sent_records = 8,
+						.ooo_records = 4}};
 	struct tcp_params params = {0};
-	struct tcp_config config;
-	struct tcp_keys keys;
+	struct tcp_config *config = &bench.config;
 	uint8_t how;
 
-	if (!f) {
+	if (!f)
 		f = malloc(sizeof(*f));
-		surviving = aligned_alloc(64, tcp_surviving_size(&limits));
-		volatile_mem = aligned_alloc(64, tcp_volatile_size(&limits));
-	}
 	memset(f, 0, offsetof(struct fuzz, stored));
-	memset(surviving, 0, tcp_surviving_size(&limits));
-	memset(&keys, 1, sizeof(keys));
+	memset(&bench.keys, 1, sizeof(bench.keys));
 	f->p = data;
 	f->end = data + size;
 	f->now_ns = 1000000000;
 	how = (uint8_t)take(f, 1);
-	tcp_config_default(&config);
-	config.timestamps = how & 1;
-	config.sack = how & 2;
-	config.window_scaling = how & 4;
-	config.ecn = how & 8;
+	tcp_config_default(config);
+	config->timestamps = how & 1;
+	config->sack = how & 2;
+	config->window_scaling = how & 4;
+	config->ecn = how & 8;
 	params.cc = (uint8_t)((how >> 4) % TCP_CC_COUNT);
-	f->engine =
-	    tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, f, &f->stats, now(f));
-	tcp_listen(f->engine, addresses[0], 80, 0, &params);
+	bench.ops = &ops;
+	bench.ctx = f;
+	bench_start(&bench, now(f));
+	f->engine = bench.engine;
+	tcp_listen(f->engine, wire_hosts[0], 80, 0, &params);
 	while (f->p < f->end)
 		step(f);
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Segments of one connection at any place in any order, against a plain map of bytes. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "tcp/tcp_data.h"
 #include "tcp/tcp_engine.h"
+#include "tests/rig/bench.h"
 
 #define WINDOW 4096
 
@@ -44,12 +44,6 @@ static void on_readable(void *ctx, uint32_t conn, uint64_t end_off)
 	f->readable = end_off;
 }
 
-static int64_t on_emit(void *ctx, const struct tcp_emit *train)
-{
-	(void)ctx;
-	return train->payload_len;
-}
-
 static void check(struct tcp_engine *e, const struct fuzz *f)
 {
 	const struct tcp_conn *c = &e->conns[0];
@@ -70,25 +64,20 @@ static void check(struct tcp_engine *e, const struct fuzz *f)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct tcp_ops ops = {.rx_store = on_store, .on_readable = on_readable, .emit = on_emit};
 	static const uint8_t payload[65536];
-	static void *surviving, *volatile_mem;
-	struct tcp_limits limits = {.conns = 1, .listeners = 1, .ooo_records = 3};
-	struct tcp_stats stats = {0};
-	struct tcp_config config;
-	struct tcp_keys keys = {0};
+	static struct bench bench = {.limits = {.conns = 1, .listeners = 1, .ooo_records = 3}};
+	struct tcp_ops ops = bench_ops;
 	struct fuzz f = {0};
 	struct tcp_engine *e;
 	struct tcp_conn *c;
 
-	if (!surviving) {
-		surviving = aligned_alloc(64, tcp_surviving_size(&limits));
-		volatile_mem = aligned_alloc(64, tcp_volatile_size(&limits));
-	}
-	memset(surviving, 0, tcp_surviving_size(&limits));
-	tcp_config_default(&config);
-	e = tcp_engine_init(surviving, volatile_mem, &limits, &config, &keys, &ops, &f, &stats,
-			    (tcp_time){1});
+	ops.rx_store = on_store;
+	ops.on_readable = on_readable;
+	bench.ops = &ops;
+	bench.ctx = &f;
+	tcp_config_default(&bench.config);
+	bench_start(&bench, (tcp_time){1});
+	e = bench.engine;
 	c = &e->conns[0];
 	c->state = TCP_ESTABLISHED;
 	c->options = TCP_INFO_SACK;

@@ -1,124 +1,159 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What must hold after every step, and at the end. Looks into the engine's private structures. */
-#include "tcp/tcp_engine.h"
-#include "tcp/tcp_table.h"
+/* What must hold after every step, on the wire, and at the end. What is stored and read is checked as it
+ * comes. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "tests/rig/invariants.h"
 #include "tests/sim/sim.h"
 
-static void check_scoreboard(struct sim *s, struct tcp_engine *e, uint32_t conn)
+#define POOLS_EVERY 64 /* steps: the walk over all free records is long */
+
+void sim_fail(struct sim *s, const char *format, ...)
 {
-	const struct tcp_conn *c = &e->conns[conn];
-	const struct tcp_links *l = &e->links[conn];
-	uint32_t flight = 0, sacked = 0, lost = 0, count = 0;
-	int64_t at = c->snd_una > 0 ? c->snd_una : 1; /* the SYN has no record */
+	va_list args;
 
-	for (uint32_t i = l->sent_head; i != TCP_NONE; i = e->sent[i].next, count++) {
-		const struct tcp_sent *r = &e->sent[i];
-		uint32_t len = tcp_seq_span(r->start, r->end);
-
-		if (r->start != at || r->end <= r->start) {
-			sim_fail(s, "conn %u: scoreboard has a hole at %ld", conn, at);
-			return;
-		}
-		at = r->end;
-		if (r->flags & SENT_SACKED)
-			sacked += len;
-		else if (r->flags & SENT_LOST)
-			lost += len;
-		else
-			flight += len;
-	}
-	if (c->state >= TCP_ESTABLISHED && at != c->snd_nxt)
-		sim_fail(s, "conn %u: scoreboard ends at %ld, not at %ld", conn, at, c->snd_nxt);
-	if (flight != c->flight_bytes || sacked != c->sacked_bytes || lost != c->lost_bytes ||
-	    count != l->sent_count)
-		sim_fail(s, "conn %u: flight %u/%u sacked %u/%u lost %u/%u records %u/%u", conn, flight,
-			 c->flight_bytes, sacked, c->sacked_bytes, lost, c->lost_bytes, count, l->sent_count);
-}
-
-static void check_conn(struct sim *s, struct sim_host *h, uint32_t conn)
-{
-	struct tcp_engine *e = h->engine;
-	const struct tcp_conn *c = &e->conns[conn];
-	const struct tcp_links *l = &e->links[conn];
-	bool is_owed = c->snd_nxt > c->snd_una || (c->snd_nxt < c->snd_end && c->state >= TCP_ESTABLISHED);
-
-	if (c->state == TCP_CLOSED)
+	if (s->has_failed)
 		return;
-	if (c->snd_una > c->snd_nxt || c->snd_nxt > c->snd_end + 1)
-		sim_fail(s, "conn %u: una %ld nxt %ld end %ld", conn, c->snd_una, c->snd_nxt, c->snd_end);
-	if (is_owed && c->rto_deadline_ns == 0 && !l->is_listed)
-		sim_fail(s, "conn %u: progress is owed and no timer runs", conn);
-	if (c->rto_deadline_ns != 0 && l->wheel_slot == TCP_WHEEL_NONE && !l->is_listed)
-		sim_fail(s, "conn %u: a deadline but no wheel entry", conn);
-	if (c->cwnd < c->mss && c->state >= TCP_ESTABLISHED)
-		sim_fail(s, "conn %u: cwnd %u below mss %u", conn, c->cwnd, c->mss);
-	if (c->rcv_adv > c->rcv_limit)
-		sim_fail(s, "conn %u: advertises %ld beyond the limit %ld", conn, c->rcv_adv, c->rcv_limit);
-	check_scoreboard(s, e, conn);
+	s->has_failed = true;
+	va_start(args, format);
+	vsnprintf(s->why, sizeof(s->why), format, args);
+	va_end(args);
 }
 
 void sim_check_step(struct sim *s)
 {
-	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < s->hosts[k].limits.conns; i++)
-			check_conn(s, &s->hosts[k], i);
+	char why[160];
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct tcp_engine *e = s->hosts[k].bench.engine;
+		bool is_ok = s->steps % POOLS_EVERY == 0 ? invariants_pools_hold(e, why, sizeof(why))
+							 : invariants_hold(e, why, sizeof(why));
+
+		if (!is_ok)
+			sim_fail(s, "host %u: %s", k, why);
+	}
 }
 
-static void check_leaks(struct sim *s, struct sim_host *h)
+static struct sim_flow *flow_of(struct sim *s, unsigned client_side, const uint8_t *p)
 {
-	struct tcp_engine *e = h->engine;
-	uint32_t free_sent = 0, free_ooo = 0;
+	unsigned number = wire_get16(client_side ? p + 2 : p) - SIM_FIRST_PORT;
 
-	for (uint32_t i = e->sent_free; i != TCP_NONE; i = e->sent[i].next)
-		free_sent++;
-	for (uint32_t i = e->ooo_free; i != TCP_NONE; i = e->ooo[i].next)
-		free_ooo++;
-	if (e->conn_free_count != h->limits.conns)
-		sim_fail(s, "host %u: %u connections left over", h->index,
-			 h->limits.conns - e->conn_free_count);
-	if (free_sent != h->limits.sent_records + h->limits.conns || e->sent_extra != 0)
-		sim_fail(s, "host %u: sent records leaked", h->index);
-	if (free_ooo != h->limits.ooo_records)
-		sim_fail(s, "host %u: range records leaked", h->index);
-	if (e->half_open != 0 || e->listeners[0].waiting != 0 || e->listeners[0].half_open != 0)
-		sim_fail(s, "host %u: backlog counts %u %u %u", h->index, e->half_open,
-			 e->listeners[0].waiting, e->listeners[0].half_open);
+	return number < SIM_CONNS ? &s->flows[number] : NULL;
 }
 
-static const struct sim_app *find_app(const struct sim_host *h, uint16_t port)
+static const uint8_t *find_option(const uint8_t *p, uint8_t kind)
 {
-	for (unsigned i = 0; i < SIM_CONNS * 2; i++)
-		if (h->apps[i].is_used && h->apps[i].port == port)
-			return &h->apps[i];
+	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
+
+	for (uint32_t i = WIRE_HEADER_BYTES; i + 1 < header && p[i] != 0; i += p[i] == 1 ? 1u : p[i + 1])
+		if (p[i] == kind)
+			return p + i;
 	return NULL;
+}
+
+/* RFC 7323 section 2.2: only if both SYNs carry the option, and never in a SYN itself. */
+static uint32_t right_edge(const struct sim_flow *f, unsigned side, const uint8_t *p)
+{
+	bool is_scaled = f->side[0].has_scale && f->side[1].has_scale && !(p[13] & TCP_SYN);
+
+	return wire_get32(p + 8) + (wire_get16(p + 14) << (is_scaled ? f->side[side].scale : 0));
+}
+
+/* A sender keeps inside the window that was offered to it, but for the byte that probes it. */
+static void check_window(struct sim *s, const struct sim_flow_side *side, const uint8_t *p, uint32_t len)
+{
+	uint32_t payload = len - (uint32_t)(p[12] >> 4) * 4, end = wire_get32(p + 4) + payload;
+
+	if (payload > 0 && side->has_edge && !(p[13] & TCP_SYN) && (int32_t)(end - side->edge) > 1)
+		sim_fail(s, "sends %u bytes up to %u, the window ends at %u", payload, end, side->edge);
+}
+
+/* A FIN has one place, and nothing follows it. */
+static void check_fin(struct sim *s, struct sim_flow_side *side, const uint8_t *p, uint32_t len)
+{
+	uint32_t end = wire_get32(p + 4) + len - (uint32_t)(p[12] >> 4) * 4;
+
+	if (side->has_fin && ((p[13] & TCP_FIN) ? end != side->fin : (int32_t)(end - side->fin) > 1))
+		sim_fail(s, "segment ends at %u, the FIN was at %u", end, side->fin);
+	if (p[13] & TCP_FIN)
+		side->fin = end;
+	side->has_fin |= (p[13] & TCP_FIN) != 0;
+}
+
+/* The offered window is never taken back (RFC 9293 section 3.8.6); what the scale cuts off may come and go.
+ */
+static void check_offer(struct sim *s, struct sim_flow *f, unsigned from, const uint8_t *p)
+{
+	struct sim_flow_side *side = &f->side[from];
+	uint32_t edge = right_edge(f, from, p);
+
+	if (side->has_offer && (int32_t)(side->offer - edge) >= (int32_t)1 << side->scale)
+		sim_fail(s, "window taken back from %u to %u", side->offer, edge);
+	if (!side->has_offer || (int32_t)(edge - side->offer) > 0)
+		side->offer = edge;
+	side->has_offer = true;
+}
+
+void sim_check_sent(struct sim *s, unsigned from, const uint8_t *p, uint32_t len)
+{
+	struct sim_flow *f = flow_of(s, from, p);
+	const uint8_t *scale = p[13] & TCP_SYN ? find_option(p, 3) : NULL;
+
+	if (!f || (p[13] & TCP_RST))
+		return;
+	if (p[13] & TCP_SYN) {
+		f->side[from].has_scale = scale != NULL;
+		f->side[from].scale = scale ? scale[2] : 0;
+	}
+	check_window(s, &f->side[from], p, len);
+	check_fin(s, &f->side[from], p, len);
+	if ((p[13] & (TCP_SYN | TCP_ACK)) == TCP_ACK)
+		check_offer(s, f, from, p);
+}
+
+void sim_check_delivered(struct sim *s, unsigned to, const uint8_t *p, uint32_t len)
+{
+	struct sim_flow *f = flow_of(s, !to, p);
+	uint32_t edge;
+
+	(void)len;
+	if (!f || (p[13] & TCP_RST) || !(p[13] & TCP_ACK))
+		return;
+	edge = right_edge(f, !to, p);
+	if (!f->side[to].has_edge || (int32_t)(edge - f->side[to].edge) > 0)
+		f->side[to].edge = edge;
+	f->side[to].has_edge = true;
 }
 
 /* Two sides that both ended in order have exchanged everything. */
 static void check_pair(struct sim *s, const struct sim_app *a, const struct sim_app *b)
 {
-	if (a->reason != TCP_REASON_CLOSED || b->reason != TCP_REASON_CLOSED)
+	if (!a->is_used || !b->is_used || a->will_close || a->reason != TCP_REASON_CLOSED ||
+	    b->reason != TCP_REASON_CLOSED)
 		return;
 	if (a->readable != b->queued || b->readable != a->queued || a->acked != a->queued ||
 	    b->acked != b->queued)
-		sim_fail(s, "port %u: sent %u got %lu, sent %u got %lu", a->port, a->queued, b->readable,
-			 b->queued, a->readable);
+		sim_fail(s, "port %u: sent %u got %" PRIu64 ", sent %u got %" PRIu64, a->port, a->queued,
+			 b->readable, b->queued, a->readable);
 	if (!a->has_eof || !b->has_eof)
 		sim_fail(s, "port %u: closed without an end of stream", a->port);
 }
 
 void sim_check_end(struct sim *s)
 {
+	char why[160];
+
 	for (unsigned k = 0; k < 2; k++) {
-		check_leaks(s, &s->hosts[k]);
-		for (unsigned i = 0; i < SIM_CONNS * 2; i++)
+		if (!invariants_is_idle(s->hosts[k].bench.engine, why, sizeof(why)))
+			sim_fail(s, "host %u: %s", k, why);
+		for (unsigned i = 0; i < SIM_RECORDS; i++)
 			if (s->hosts[k].apps[i].is_used && !s->hosts[k].apps[i].is_dead)
 				sim_fail(s, "host %u: connection %u never ended", k, i);
 	}
-	for (unsigned i = 0; i < SIM_CONNS * 2; i++) {
-		const struct sim_app *a = &s->hosts[0].apps[i];
-		const struct sim_app *b = a->is_used ? find_app(&s->hosts[1], a->port) : NULL;
-
-		if (b)
-			check_pair(s, a, b);
-	}
+	for (unsigned i = 0; i < s->scenario.conns; i++)
+		check_pair(s, &s->flows[i].ended[0], &s->flows[i].ended[1]);
+	if (s->bytes < SIM_BYTES_LEAST)
+		sim_fail(s, "only %" PRIu64 " bytes delivered", s->bytes);
 }

@@ -5,11 +5,6 @@
 
 #include "tests/sim/sim.h"
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static void print_segment(const struct sim *s, unsigned from, const uint8_t *p, uint32_t len,
 			  const char *fate)
 {
@@ -24,12 +19,12 @@ static void print_segment(const struct sim *s, unsigned from, const uint8_t *p, 
 	flags[n] = 0;
 	printf("%12.6f %c:%u>%u %-4s seq %" PRIu32 " +%" PRIu32 " ack %" PRIu32 " win %u opt %" PRIu32 " %s",
 	       (double)s->now_ns / 1e6, from ? 'B' : 'A', p[0] << 8 | p[1], p[2] << 8 | p[3], flags,
-	       get32(p + 4), len - header, get32(p + 8), p[14] << 8 | p[15], header - 20, fate);
+	       wire_get32(p + 4), len - header, wire_get32(p + 8), p[14] << 8 | p[15], header - 20, fate);
 	for (uint32_t i = 20; i + 1 < header && p[i] != 0; i += p[i] == 1 ? 1 : p[i + 1]) {
 		if (p[i] != 5)
 			continue;
 		for (uint32_t k = i + 2; k + 8 <= i + p[i + 1]; k += 8)
-			printf(" sack %" PRIu32 "-%" PRIu32, get32(p + k), get32(p + k + 4));
+			printf(" sack %" PRIu32 "-%" PRIu32, wire_get32(p + k), wire_get32(p + k + 4));
 	}
 	printf("\n");
 }

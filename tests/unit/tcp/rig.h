@@ -8,6 +8,7 @@
 
 #include "tcp/tcp_engine.h"
 #include "tcp/tcp_segment.h"
+#include "tests/rig/bench.h"
 
 #define RIG_SEGMENTS     512
 #define RIG_EVENTS       512
@@ -58,12 +59,13 @@ struct rig_event {
 };
 
 struct rig {
-	struct tcp_engine *engine;
-	struct tcp_config config;
-	struct tcp_limits limits;
-	struct tcp_stats stats;
+	union {
+		struct bench bench;
+		struct {
+			BENCH_FIELDS
+		};
+	};
 	struct tcp_path path;
-	void *surviving, *volatile_mem;
 	uint64_t now_ns;
 	uint32_t conn; /* the connection of the test; TCP_NONE before it exists */
 	uint32_t listener;
@@ -91,6 +93,9 @@ void rig_advance(struct rig *r, uint64_t ns);
 /* A segment from the peer now; then tcp_output(). */
 void rig_input(struct rig *r, const struct rig_segment *s);
 void rig_output(struct rig *r);
+/* The invariants of the engine (tests/rig/invariants.h), else the test ends; asked after each of these. Not
+ * when is_forgetful. */
+void rig_check(struct rig *r);
 /* The common case: no options but timestamps when the connection has them. */
 void rig_in(struct rig *r, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 /* The next segment that went out and was not looked at; NULL when there is none. */
