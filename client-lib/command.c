@@ -117,7 +117,9 @@ IX_EXPORT int ix_reject(struct ix_channel *channel, uint64_t handle)
 	return append_plain(channel, IX_OP_REJECT, handle);
 }
 
-IX_EXPORT int ix_sendv(struct ix_channel *channel, uint64_t handle, const struct ix_sg *sg, unsigned count)
+/* `target` is a handle, or the cookie of a connect. */
+static int append_sends(struct ix_channel *channel, enum ix_op op, uint64_t target, const struct ix_sg *sg,
+			unsigned count)
 {
 	uint32_t slots = count / IX_SG_MAX + (count % IX_SG_MAX != 0);
 	int error;
@@ -134,7 +136,7 @@ IX_EXPORT int ix_sendv(struct ix_channel *channel, uint64_t handle, const struct
 		return error;
 	while (count) {
 		unsigned pieces = count < IX_SG_MAX ? count : IX_SG_MAX;
-		struct ix_cmd *cmd = append(channel, IX_OP_SENDV, handle);
+		struct ix_cmd *cmd = append(channel, op, target);
 
 		cmd->sg_count = (uint8_t)pieces;
 		for (unsigned i = 0; i < pieces; i++)
@@ -143,6 +145,17 @@ IX_EXPORT int ix_sendv(struct ix_channel *channel, uint64_t handle, const struct
 		count -= pieces;
 	}
 	return 0;
+}
+
+IX_EXPORT int ix_sendv(struct ix_channel *channel, uint64_t handle, const struct ix_sg *sg, unsigned count)
+{
+	return append_sends(channel, IX_OP_SENDV, handle, sg, count);
+}
+
+IX_EXPORT int ix_send_early(struct ix_channel *channel, uint64_t cookie, const struct ix_sg *sg,
+			    unsigned count)
+{
+	return append_sends(channel, IX_OP_SEND_EARLY, cookie, sg, count);
 }
 
 IX_EXPORT int ix_recv_done(struct ix_channel *channel, uint64_t handle, uint64_t bytes)

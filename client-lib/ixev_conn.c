@@ -126,6 +126,24 @@ void conn_mark(struct ixev_conn *conn)
 	list_append(&conn->core->dirty, &conn->to_flush);
 }
 
+/* With Fast Open the first bytes go in the same batch, so that they cannot come too late; without any there
+ * is nothing to be fast with, and the SYN would wait for them. */
+static bool flush_connect(struct ixev_conn *conn)
+{
+	struct ix_channel *channel = conn->core->channel;
+	struct ix_options options = conn->options;
+
+	if (conn->tx_queued == 0 || ix_cmd_space(channel) < 2)
+		options.flags &= (uint16_t)~IX_FAST_OPEN;
+	if (ix_connect(channel, conn->cookie, &conn->remote, conn->has_from ? &conn->from : NULL, &options))
+		return false;
+	conn->open_seq = ix_last_seq(channel);
+	conn->state = CONN_CONNECT_SENT;
+	if (options.flags & IX_FAST_OPEN)
+		tx_flush_early(conn);
+	return true;
+}
+
 /* connect or accept: what must be said first. */
 static bool flush_open(struct ixev_conn *conn)
 {
@@ -133,16 +151,15 @@ static bool flush_open(struct ixev_conn *conn)
 	int error = 0;
 
 	if (conn->state == CONN_CONNECTING)
-		error = ix_connect(channel, conn->cookie, &conn->remote, conn->has_from ? &conn->from : NULL,
-				   &conn->options);
-	else if (conn->state == CONN_KNOCKED)
+		return flush_connect(conn);
+	if (conn->state == CONN_KNOCKED)
 		error = ix_accept(channel, conn->handle, conn->cookie);
 	else
 		return true;
 	if (error)
 		return false;
 	conn->open_seq = ix_last_seq(channel);
-	conn->state = conn->state == CONN_CONNECTING ? CONN_CONNECT_SENT : CONN_ACCEPT_SENT;
+	conn->state = CONN_ACCEPT_SENT;
 	return true;
 }
 
@@ -202,6 +219,7 @@ static bool flush_established(struct ixev_conn *conn)
 		conn->rx_owed = 0;
 	}
 	if (conn->wants_setopt) {
+		conn->options.flags &= (uint16_t)~IX_FAST_OPEN; /* too late for that */
 		if (ix_setopt(channel, conn->handle, &conn->options))
 			return false;
 		conn->wants_setopt = false;
@@ -470,6 +488,11 @@ void conn_error(struct ixev_loop *loop, struct ev_core *core, const struct ix_ev
 			return;
 		conn->error = event->outcome;
 		conn_dead(conn, event->outcome == -ESTALE ? IX_REASON_RESET : reason_of(event->outcome));
+		return;
+	case IX_OP_SEND_EARLY:
+		conn = conn_find(loop, event->cookie);
+		if (conn)
+			ixev_abort(conn); /* as below; before the connection is there it has no handle */
 		return;
 	case IX_OP_SENDV:
 		/* Bytes are missing from the stream now, so it must not go on. A connection that is over

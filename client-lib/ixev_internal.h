@@ -241,6 +241,8 @@ bool rx_inherit(struct ixev_conn *conn);
 void tx_acked(struct ixev_conn *conn, uint64_t acked_total);
 /* Gives as much to ixd as the send limit allows. False: the command ring is full. */
 bool tx_flush(struct ixev_conn *conn);
+/* Gives the first bytes along with a connect by Fast Open. */
+void tx_flush_early(struct ixev_conn *conn);
 /* Puts the connection on the list of those whose on_writable is due, if it is. */
 void tx_check_writable(struct ixev_conn *conn);
 /* Drops everything. */

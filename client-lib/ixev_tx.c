@@ -15,6 +15,9 @@
 /* Pieces per call of ix_sendv(): four commands. */
 #define SG_PER_CALL      (4 * IX_SG_MAX)
 
+/* What goes before the send limit is known: a SYN carries no more, and no limit is less. */
+#define EARLY_BYTES      4096u
+
 /* Starved connections that may try again per turn, so that they do not all find one freed chunk. */
 #define STARVED_PER_TURN 32
 
@@ -196,6 +199,22 @@ static uint32_t first_unsent(struct ixev_conn *conn)
 	while (i && chunk_at(conn, i - 1)->start > conn->tx_given)
 		i--;
 	return i ? i - 1 : 0;
+}
+
+void tx_flush_early(struct ixev_conn *conn)
+{
+	struct ix_sg sg[SG_PER_CALL];
+	uint32_t at = 0;
+	uint64_t bytes;
+	unsigned pieces = collect(conn, &at, EARLY_BYTES, sg, &bytes);
+
+	if (pieces > IX_SG_MAX)
+		pieces = IX_SG_MAX;
+	bytes = 0;
+	for (unsigned i = 0; i < pieces; i++)
+		bytes += sg[i].len;
+	if (pieces && !ix_send_early(conn->core->channel, conn->cookie, sg, pieces))
+		conn->tx_given += bytes;
 }
 
 bool tx_flush(struct ixev_conn *conn)

@@ -166,7 +166,8 @@ const struct command commands[] = {
 	 "fin-wait-1 fin-wait-2 close-wait closing last-ack. Connections in TIME-WAIT are only\n"
 	 "counted. RECV-Q: received and not yet given back by the client; SEND-Q: given by the\n"
 	 "client and not yet acknowledged by the peer; CWND and SSTHRESH in bytes; OPTIONS: ts\n"
-	 "(timestamps), sack, ecn, ws (window scale, of the peer and ours).",
+	 "(timestamps), sack, ecn or accecn, tfo (data with the SYN), ws (window scale, of the peer\n"
+	 "and ours).",
      .method = "io.ixd.Sockets",
      .options = options_ss,
      .wants_more = true,

@@ -39,7 +39,11 @@ static void options_in_use(const json_t *row, char cell[TEXT_CELL_SIZE])
 	if (json_is_true(json_object_get(row, "sack")))
 		used += (size_t)snprintf(cell + used, TEXT_CELL_SIZE - used, "sack,");
 	if (json_is_true(json_object_get(row, "ecn")))
-		used += (size_t)snprintf(cell + used, TEXT_CELL_SIZE - used, "ecn,");
+		used +=
+		    (size_t)snprintf(cell + used, TEXT_CELL_SIZE - used, "%s,",
+				     json_is_true(json_object_get(row, "accurate_ecn")) ? "accecn" : "ecn");
+	if (json_is_true(json_object_get(row, "fast_open")))
+		used += (size_t)snprintf(cell + used, TEXT_CELL_SIZE - used, "tfo,");
 	if (json_is_object(scale))
 		used += (size_t)snprintf(cell + used, TEXT_CELL_SIZE - used, "ws:%lld/%lld,",
 					 (long long)json_integer_value(json_object_get(scale, "send")),

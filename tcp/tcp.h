@@ -326,6 +326,7 @@ enum tcp_info_option {
 	TCP_INFO_WSCALE = 1 << 2,
 	TCP_INFO_ECN = 1 << 3,
 	TCP_INFO_FAST_OPEN = 1 << 4, /* data went or came with the SYN */
+	TCP_INFO_ACCECN = 1 << 5,    /* RFC 9768; TCP_INFO_ECN is set as well */
 };
 struct tcp_info {
 	struct tcp_tuple tuple;

@@ -25,6 +25,7 @@ static struct {
 	const char *address, *source, *instance;
 	uint32_t spin_us, timeout_s;
 	bool is_listening, keeps_open, has_no_stdin, ends_on_eof, is_verbose;
+	bool is_fast_open;
 	bool is_half_closing; /* what nc calls -N; it is the default here */
 } config;
 
@@ -129,7 +130,8 @@ static void on_open(struct ixev_conn *conn, void *arg)
 	/* Not before: an unlisten ends connections that are not yet taken. */
 	if (cat.listener)
 		ixev_unlisten(cat.listener);
-	if (!config.has_no_stdin && ixev_watch(cat.loop, STDIN_FILENO, POLLIN, on_stdin, NULL))
+	if (!config.has_no_stdin && !cat.stdin_ended &&
+	    ixev_watch(cat.loop, STDIN_FILENO, POLLIN, on_stdin, NULL))
 		die("out of memory");
 }
 
@@ -223,6 +225,7 @@ static void on_patience(struct ixev_timer *timer, void *arg)
 
 static void start(struct ix_client *client, struct ix_addr *addr)
 {
+	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0};
 	struct ix_addr from;
 	int error;
 
@@ -234,12 +237,15 @@ static void start(struct ix_client *client, struct ix_addr *addr)
 		die("out of memory");
 	cat.active_ns = ix_now_ns();
 	if (config.is_listening)
-		error = ixev_listen(cat.loop, addr, NULL, &listener_handlers, addr, NULL);
+		error = ixev_listen(cat.loop, addr, &options, &listener_handlers, addr, NULL);
 	else
-		error = ixev_connect(cat.loop, 0, addr, config.source ? &from : NULL, NULL, &handlers, NULL,
-				     &cat.conn);
+		error = ixev_connect(cat.loop, 0, addr, config.source ? &from : NULL, &options, &handlers,
+				     NULL, &cat.conn);
 	if (error)
 		die("%s: %s", config.address, ix_strerror(error));
+	/* What is written before the first turn can go with the SYN. */
+	if (cat.conn && config.is_fast_open && !config.has_no_stdin)
+		on_stdin(STDIN_FILENO, POLLIN, NULL);
 	if (!config.timeout_s)
 		return;
 	if (ixev_timer_new(cat.loop, on_patience, NULL, &cat.patience) ||
@@ -266,6 +272,8 @@ int main(int argc, char *argv[])
 	     0},
 	    {0, "spin", "MICROSECONDS", "spin this long before sleeping (default 0)", OPTION_U32,
 	     &config.spin_us, 0, UINT32_MAX},
+	    {'F', "fast-open", NULL, "TCP Fast Open: take or send data with the SYN", OPTION_FLAG,
+	     &config.is_fast_open, 0, 0},
 	    {'v', "verbose", NULL, "say who is connected", OPTION_FLAG, &config.is_verbose, 0, 0},
 	    {0},
 	};

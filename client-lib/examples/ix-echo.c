@@ -66,7 +66,7 @@ static struct {
 	const char *listen;
 	const char *instance;
 	uint32_t spin_us;
-	bool is_once;
+	bool is_once, is_fast_open;
 } config = {.listen = "*:7", .spin_us = 50};
 
 static bool is_over;
@@ -377,6 +377,7 @@ static void serve(struct ix_client *client)
 	struct core core[IX_CORES_MAX] = {0};
 	struct ix_channel *channels[IX_CORES_MAX];
 	bool has_work = false;
+	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0};
 	struct ix_addr local;
 
 	for (unsigned i = 0; i < cores; i++) {
@@ -385,7 +386,7 @@ static void serve(struct ix_client *client)
 	}
 	if (ix_addr_parse(config.listen, &local))
 		die("\"%s\" is no address: use ADDRESS:PORT, like 192.0.2.1:7 or *:7", config.listen);
-	ix_listen(ix_channel(client, 0), LISTENER_COOKIE, &local, NULL);
+	ix_listen(ix_channel(client, 0), LISTENER_COOKIE, &local, &options);
 	while (!is_over) {
 		int ready = ix_wait_any(channels, cores, has_work ? 0 : IX_WAIT_FOREVER);
 
@@ -408,6 +409,8 @@ int main(int argc, char *argv[])
 	     0},
 	    {'s', "spin", "MICROSECONDS", "spin this long before sleeping (default 50)", OPTION_U32,
 	     &config.spin_us, 0, UINT32_MAX},
+	    {'F', "fast-open", NULL, "TCP Fast Open: take data that comes with a SYN", OPTION_FLAG,
+	     &config.is_fast_open, 0, 0},
 	    {'1', "once", NULL, "end with the first connection", OPTION_FLAG, &config.is_once, 0, 0},
 	    {0},
 	};

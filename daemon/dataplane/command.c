@@ -62,7 +62,8 @@ static int command_abort(struct command *c)
 	return 0;
 }
 
-static int command_sendv(struct command *c)
+/* Pieces for c->conn, whose stream may have bytes up to limit_off. */
+static int take_pieces(struct command *c, uint64_t limit_off)
 {
 	struct client_side *side = c->side;
 	struct core_stats *stats = side->core->stats;
@@ -81,7 +82,7 @@ static int command_sendv(struct command *c)
 			return command_refuse(&stats->refused_bad_sg, -EINVAL);
 		total += sg[i].len;
 	}
-	if (total > rec->sent_limit_off - rec->sent_given_off || total > UINT32_MAX)
+	if (total > limit_off - rec->sent_given_off || total > UINT32_MAX)
 		return command_refuse(&stats->refused_send_limit, -EMSGSIZE);
 	if (!chunk_has_room(side, c->channel, count))
 		return command_refuse(&stats->refused_limit, -ENOBUFS);
@@ -91,6 +92,21 @@ static int command_sendv(struct command *c)
 	for (uint32_t i = 0; i < count; i++)
 		chunk_append(side, c->channel, c->conn, sg[i].off, sg[i].len);
 	return 0;
+}
+
+static int command_sendv(struct command *c)
+{
+	return take_pieces(c, c->side->conns[c->conn].sent_limit_off);
+}
+
+/* Before the answer to a connect: the engine refuses it unless the connect asked for Fast Open. The limit is
+ * what `connected` will tell. */
+static int command_send_early(struct command *c)
+{
+	c->conn = conn_cookie_find(c->side, c->channel->client, c->cmd->cookie);
+	if (c->conn == STATE_NONE)
+		return command_refuse(&c->side->core->stats->refused_stale_handle, -ESTALE);
+	return take_pieces(c, c->side->core->dp->init->fixed.send_buffer_bytes);
 }
 
 static int command_recv_done(struct command *c)
@@ -166,6 +182,7 @@ static const struct operation {
     [IX_OP_CLOSE] = {command_close, PHASE(CONN_OPEN), true},
     [IX_OP_ABORT] = {command_abort, PHASE(CONN_KNOCKED) | PHASE(CONN_OPEN) | PHASE(CONN_CLOSED), true},
     [IX_OP_SETOPT] = {command_setopt, PHASE(CONN_OPEN), false},
+    [IX_OP_SEND_EARLY] = {command_send_early, NO_HANDLE, false},
 };
 
 static int run(struct command *c)
@@ -191,7 +208,8 @@ static int run(struct command *c)
 static void post_error(struct channel *channel, const struct ix_cmd *cmd, int error)
 {
 	struct ix_event *event = event_post(channel, IX_EV_ERROR, 0);
-	bool has_cookie = cmd->op == IX_OP_LISTEN || cmd->op == IX_OP_CONNECT || cmd->op == IX_OP_CANCEL;
+	bool has_cookie = cmd->op == IX_OP_LISTEN || cmd->op == IX_OP_CONNECT || cmd->op == IX_OP_CANCEL ||
+			  cmd->op == IX_OP_SEND_EARLY;
 
 	event->outcome = (int16_t)error;
 	event->error.seq = cmd->seq;

@@ -92,6 +92,7 @@ static void tcp_config_make(const struct runtime_config *from, struct tcp_config
 	to->challenge_acks_per_s = from->challenge_acks_per_s;
 	to->cc = from->cc;
 	to->ecn = from->ecn != 0;
+	to->fast_open = from->fast_open != 0;
 	to->timestamps = from->timestamps != 0;
 	to->sack = from->sack != 0;
 	to->window_scaling = from->window_scaling != 0;

@@ -25,6 +25,8 @@ static const struct config_choice modes[] = {
     {"auto", XDP_MODE_AUTO}, {"native", XDP_MODE_NATIVE}, {"generic", XDP_MODE_GENERIC}, {NULL, 0}};
 static const struct config_choice copies[] = {
     {"auto", XSK_COPY_AUTO}, {"copy", XSK_COPY_COPY}, {"zerocopy", XSK_COPY_ZEROCOPY}, {NULL, 0}};
+/* 0 and 1 are what this setting was when it was a switch. */
+static const struct config_choice ecns[] = {{"off", 0}, {"on", 1}, {"accurate", 2}, {NULL, 0}};
 static const struct config_choice ccs[] = {{"cubic", IX_CC_CUBIC}, {"newreno", IX_CC_NEWRENO}, {NULL, 0}};
 
 #define UINT(type, field, low, high, standard)                                                               \
@@ -203,9 +205,13 @@ static const struct config_key tcp_keys[] = {
      .is_runtime = true,
      .doc = "RFC 7323 window scaling"},
     {.name = "ecn",
-     BOOL(struct config, runtime.ecn, 0),
+     CHOICE(struct config, runtime.ecn, ecns, 0),
      .is_runtime = true,
-     .doc = "explicit congestion notification"},
+     .doc = "explicit congestion notification, RFC 3168 or also RFC 9768; true is \"on\", false is \"off\""},
+    {.name = "fast_open",
+     BOOL(struct config, runtime.fast_open, 0),
+     .is_runtime = true,
+     .doc = "RFC 7413 data in SYNs, for listeners and connects that ask for it"},
     {.name = "rto_min_us",
      UINT(struct config, runtime.rto_min_us, 1000, 1000000, 200000),
      .is_runtime = true,

@@ -146,6 +146,11 @@ static int choice_parse(const struct config_key *key, const config_setting_t *se
 {
 	char known[128] = "";
 
+	/* A choice among off, on and more is also a switch. */
+	if (config_setting_type(setting) == CONFIG_TYPE_BOOL && strcmp(key->choices[0].name, "off") == 0) {
+		store(key, field, config_setting_get_bool(setting) != 0);
+		return 0;
+	}
 	if (config_setting_type(setting) != CONFIG_TYPE_STRING)
 		return wrong_type(why, setting, "a text");
 	const char *text = config_setting_get_string(setting);

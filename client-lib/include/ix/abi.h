@@ -104,6 +104,7 @@ enum ix_op {
 	IX_OP_CLOSE,
 	IX_OP_ABORT,
 	IX_OP_SETOPT,
+	IX_OP_SEND_EARLY, /* like sendv, to a connect with IX_FAST_OPEN that is not answered, by its cookie */
 	IX_OP_COUNT
 };
 
@@ -128,7 +129,11 @@ enum ix_flag {
 	IX_NAGLE = 1 << 0,     /* delay small segments while data is in flight (off by default) */
 	IX_KEEPALIVE = 1 << 1, /* probe idle connections */
 	IX_QUICKACK = 1 << 2,  /* do not delay acknowledgements */
-	IX_FLAGS_ALL = 7
+	/* TCP Fast Open (RFC 7413), if ixd's configuration allows it; not for setopt. Listen: data that comes
+	 * with a SYN is taken. Connect: IX_OP_SEND_EARLY is allowed, and the SYN may carry its bytes. Such
+	 * bytes may arrive twice, as two connections: for requests that may be repeated only. */
+	IX_FAST_OPEN = 1 << 3,
+	IX_FLAGS_ALL = 15
 };
 
 /* Why a connection ended, in IX_EV_DEAD. */
@@ -162,7 +167,7 @@ struct ix_cmd {
 	uint32_t seq; /* the client's; comes back in IX_EV_ERROR */
 	union {
 		uint64_t handle; /* of the connection, or of the listener for unlisten */
-		uint64_t cookie; /* listen, connect, cancel */
+		uint64_t cookie; /* listen, connect, cancel, send_early */
 	};
 	union {
 		struct {                  /* listen, connect */
@@ -174,7 +179,7 @@ struct ix_cmd {
 			uint32_t backlog;         /* listen: 0 = default */
 			uint32_t user_timeout_ms; /* 0 = default */
 		} open;
-		struct ix_sg sg[IX_SG_MAX]; /* sendv */
+		struct ix_sg sg[IX_SG_MAX]; /* sendv, send_early */
 		struct {
 			uint64_t cookie;
 		} accept;
@@ -240,7 +245,7 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
  * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
  * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then
  * IX_EV_DEAD; one that is refused at once by IX_EV_ERROR alone, with the cookie. IX_EV_ERROR carries the
- * command's handle or, for listen, connect and cancel, its cookie in `cookie`; for accept both. */
+ * command's handle or, for listen, connect, cancel and send_early, its cookie in `cookie`; for accept both. */
 
 #ifdef __cplusplus
 }

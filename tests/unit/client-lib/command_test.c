@@ -119,6 +119,18 @@ Test(command, sendv_splits_long_lists)
 	}
 }
 
+Test(command, early_bytes_carry_the_cookie)
+{
+	struct ix_sg sg = {.off = 64, .len = 10};
+	struct ix_cmd cmd;
+
+	cr_assert_eq(ix_send_early(channel, 77, &sg, 0), -EINVAL);
+	cr_assert_eq(ix_send_early(channel, 77, &sg, 1), 0);
+	ix_flush(channel);
+	cmd = fake_expect(&fake, 0, IX_OP_SEND_EARLY);
+	cr_assert(cmd.cookie == 77 && cmd.sg_count == 1 && cmd.sg[0].off == 64 && cmd.sg[0].len == 10);
+}
+
 Test(command, full_ring_refuses_and_loses_nothing_over_many_wraps)
 {
 	uint64_t said = 0, heard = 0;

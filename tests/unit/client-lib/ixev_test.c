@@ -493,6 +493,62 @@ Test(ixev, connect_sends_what_was_written_before)
 	cr_assert_eq(local.port, 61234);
 }
 
+/* With Fast Open what was written goes in the same batch as the connect, and ixev goes on behind it. */
+Test(ixev, fast_open_sends_with_the_connect)
+{
+	struct ix_options options = {.flags = IX_FAST_OPEN};
+	struct ix_addr remote;
+	struct ix_cmd cmd;
+
+	cr_assert_eq(ix_addr_parse("192.0.2.1:80", &remote), 0);
+	cr_assert_eq(ixev_connect(loop, 1, &remote, NULL, &options, &handlers, &heard, &heard.conn), 0);
+	ixev_write(heard.conn, "early", 5);
+	turn();
+	cmd = fake_expect(&fake, 1, IX_OP_CONNECT);
+	cr_assert_eq(cmd.flags, IX_FAST_OPEN);
+	cr_assert_eq(fake_expect(&fake, 1, IX_OP_SEND_EARLY).sg[0].len, 5);
+	ixev_write(heard.conn, "late", 4);
+	turn();
+	expect_silence(1);
+	post_connected(cmd.cookie, 0);
+	cr_assert_eq(fake_expect(&fake, 1, IX_OP_SENDV).sg[0].len, 4);
+}
+
+/* Nothing was written: the SYN must not wait. */
+Test(ixev, fast_open_without_data_is_an_ordinary_connect)
+{
+	struct ix_options options = {.flags = IX_FAST_OPEN};
+	struct ix_addr remote;
+
+	cr_assert_eq(ix_addr_parse("192.0.2.1:80", &remote), 0);
+	cr_assert_eq(ixev_connect(loop, 1, &remote, NULL, &options, &handlers, &heard, &heard.conn), 0);
+	turn();
+	cr_assert_eq(fake_expect(&fake, 1, IX_OP_CONNECT).flags, 0);
+	expect_silence(1);
+}
+
+/* Bytes that ixd did not take are missing from the stream. */
+Test(ixev, refused_early_bytes_end_the_connection)
+{
+	struct ix_options options = {.flags = IX_FAST_OPEN};
+	struct ix_addr remote;
+	struct ix_cmd cmd;
+
+	cr_assert_eq(ix_addr_parse("192.0.2.1:80", &remote), 0);
+	cr_assert_eq(ixev_connect(loop, 1, &remote, NULL, &options, &handlers, &heard, &heard.conn), 0);
+	ixev_write(heard.conn, "early", 5);
+	turn();
+	fake_expect(&fake, 1, IX_OP_CONNECT);
+	cmd = fake_expect(&fake, 1, IX_OP_SEND_EARLY);
+	fake_post(&fake, 1,
+		  &(struct ix_event){.type = IX_EV_ERROR,
+				     .cookie = cmd.cookie,
+				     .outcome = -EMSGSIZE,
+				     .error = {.seq = cmd.seq, .op = IX_OP_SEND_EARLY}});
+	turn();
+	fake_expect(&fake, 1, IX_OP_CANCEL);
+}
+
 Test(ixev, connect_closed_early_still_delivers)
 {
 	uint64_t cookie = connecting();

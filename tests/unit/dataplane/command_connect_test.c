@@ -207,3 +207,67 @@ Test(ephemeral, keyed_hash_is_siphash)
 		data[i] = i;
 	cr_expect_eq(keyed_hash(key, data, sizeof(data)), UINT64_C(0xa129ca6149be45e5));
 }
+
+/* Fast Open: the bytes are taken before the answer, by the connect's cookie, and follow the handshake when
+ * there is no cookie of the server. */
+Test(command_connect, sends_before_connected)
+{
+	struct ix_cmd cmd = connect_cmd(5, 2, 7);
+	struct ix_event event;
+
+	cmd.flags = IX_FAST_OPEN;
+	rig_cmd(rig, 0, cmd);
+	rig_cmd(rig, 0,
+		(struct ix_cmd){
+		    .op = IX_OP_SEND_EARLY, .cookie = 5, .sg_count = 1, .sg = {{.off = 0, .len = 1000}}});
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_CONNECTED);
+	cr_expect_eq(event.open.send_limit, 131072);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_SENT).acked_total, 1000);
+	cr_expect_eq(rig->peers[0].rx_end, 1000);
+	/* What comes now is too late for it. */
+	rig_cmd(rig, 0,
+		(struct ix_cmd){
+		    .op = IX_OP_SEND_EARLY, .cookie = 5, .sg_count = 1, .sg = {{.off = 0, .len = 1000}}});
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_ERROR);
+	cr_expect_eq(event.outcome, -ESTALE);
+	cr_expect_eq(event.cookie, 5);
+	rig_sendv(rig, 0, rig->core.clients->conns[0].handle, 1000, 500);
+	rig_turn(rig);
+	cr_expect_eq(rig->peers[0].rx_end, 1500);
+}
+
+static int16_t early_error(struct ix_sg sg, uint64_t cookie)
+{
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SEND_EARLY, .cookie = cookie, .sg_count = 1, .sg = {sg}});
+	rig_turn(rig);
+	return rig_expect(rig, 0, IX_EV_ERROR).outcome;
+}
+
+Test(command_connect, early_bytes_are_refused)
+{
+	struct ix_cmd cmd = connect_cmd(5, 2, 7);
+	uint64_t end = UINT64_C(1) << 40;
+
+	rig->wire_is_cut = true;
+	rig_cmd(rig, 0, cmd);
+	rig_turn(rig);
+	cr_expect_eq(early_error((struct ix_sg){.len = 10}, 5), -ENOTCONN, "did not ask for Fast Open");
+	cr_expect_eq(early_error((struct ix_sg){.len = 10}, 6), -ESTALE, "no such connect");
+	cmd = connect_cmd(7, 2, 7);
+	cmd.flags = IX_FAST_OPEN;
+	rig_cmd(rig, 0, cmd);
+	rig_turn(rig);
+	cr_expect_eq(early_error((struct ix_sg){.len = 0}, 7), -EINVAL);
+	cr_expect_eq(early_error((struct ix_sg){.off = end, .len = 1}, 7), -EINVAL);
+	cr_expect_eq(early_error((struct ix_sg){.len = 131073}, 7), -EMSGSIZE, "more than the send limit");
+	/* Bytes of a connect that is given up are the client's again. */
+	rig_cmd(rig, 0,
+		(struct ix_cmd){
+		    .op = IX_OP_SEND_EARLY, .cookie = 7, .sg_count = 1, .sg = {{.off = 0, .len = 1000}}});
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_CANCEL, .cookie = 7});
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_CONNECTED).outcome, -ECANCELED);
+	rig_expect(rig, 0, IX_EV_DEAD);
+}

@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/supervisor/config_env.h"
@@ -61,6 +62,27 @@ Test(config, values_of_every_kind_are_taken)
 	config_free(config);
 }
 
+/* ECN was a switch before it was a choice. */
+Test(config, ecn_is_a_choice_and_a_switch)
+{
+	static const struct {
+		const char *value;
+		uint8_t ecn;
+	} rows[] = {{"false", 0}, {"true", 1}, {"\"off\"", 0}, {"\"on\"", 1}, {"\"accurate\"", 2}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[128];
+		struct config *config;
+
+		snprintf(text, sizeof(text),
+			 "interfaces = ( \"a\" );\ntcp = { ecn = %s; fast_open = true; };\n", rows[i].value);
+		config = config_of(text);
+		cr_expect_eq(config->runtime.ecn, rows[i].ecn, "%s", rows[i].value);
+		cr_expect_eq(config->runtime.fast_open, 1);
+		config_free(config);
+	}
+}
+
 /* What is wrong, where it is said to be wrong, and a word that must be in the sentence. */
 struct mistake {
 	const char *text;
@@ -75,6 +97,8 @@ static const struct mistake mistakes[] = {
     {"interfaces = ( \"a\" );\nspin_us = \"x\";\n", "FILE:2:", "no number", -EINVAL},
     {"interfaces = ( \"a\" );\nspin_us = -1;\n", "FILE:2:", "negative", -ERANGE},
     {"interfaces = ( \"a\" );\nspin_us = true;\n", "FILE:2:", "must be a number", -EINVAL},
+    {"interfaces = ( \"a\" );\nplacement = true;\n", "FILE:2:", "must be a text", -EINVAL},
+    {"interfaces = ( \"a\" );\ntcp = { ecn = \"very\"; };\n", "FILE:2:", "accurate", -EINVAL},
     {"interfaces = ( \"a\" );\n\nbatch = 0;\n", "FILE:3:", "1 to 1024", -ERANGE},
     {"interfaces = ( \"a\" );\nbatch = 1025;\n", "FILE:2:", "1 to 1024", -ERANGE},
     {"interfaces = ( \"a\" );\nbatch = 5000000000;\n", "FILE:2:", "suffix L", -ERANGE},
