@@ -172,16 +172,19 @@ static __always_inline __u32 flow_core(const struct flow *flow)
 }
 
 /* Gives the packet to the socket of its queue and core. The kernel loses without a word what is redirected to
- * a socket of another device or queue, hence the index begins with the queue it came in by. */
-static __always_inline int flow_redirect(struct xdp_md *ctx, const struct flow *flow,
+ * a socket of another device or queue, hence the index begins with the queue it came in by. An ICMP error
+ * comes by a queue of its own hash: where that has one socket only, its core passes the error on. */
+static __always_inline int flow_redirect(struct xdp_md *ctx, const struct flow *flow, int is_icmp,
 					 struct ixd_verdicts *count)
 {
 	__u32 ifindex = ctx->ingress_ifindex, queue = ctx->rx_queue_index;
 	struct ixd_iface_value *iface = bpf_map_lookup_elem(&ifaces, &ifindex);
 
 	if (iface && queue < iface->queues) {
-		__u32 core = flow_core(flow);
-		__u32 index = (iface->queue_base + queue) * config.cores_max + core;
+		__u32 number = iface->queue_base + queue;
+		__u32 core = is_icmp && iface->is_diagonal && config.cores ? number % config.cores
+									   : flow_core(flow);
+		__u32 index = number * config.cores_max + core;
 
 		/* An empty slot gives back the action in the flags. */
 		if (core < config.cores_max && bpf_redirect_map(&xsks, index, XDP_DROP) == XDP_REDIRECT) {
@@ -230,7 +233,7 @@ static __always_inline int steer_tcp_ipv4(struct xdp_md *ctx, struct cursor *c, 
 		count->dropped_malformed++;
 		return XDP_DROP;
 	}
-	return flow_redirect(ctx, flow, count);
+	return flow_redirect(ctx, flow, 0, count);
 }
 
 static __always_inline int icmp_is_error(__u8 type)
@@ -272,7 +275,7 @@ static __always_inline int steer_ipv4(struct xdp_md *ctx, struct cursor *c, stru
 	if (ip->protocol == IPPROTO_TCP)
 		return steer_tcp_ipv4(ctx, c, ip, flow, count);
 	if (ip->protocol == IPPROTO_ICMP && !ipv4_is_fragment(ip) && icmp_ipv4_quotes_owned(c, ip, flow)) {
-		int action = flow_redirect(ctx, flow, count);
+		int action = flow_redirect(ctx, flow, 1, count);
 
 		if (action == XDP_REDIRECT)
 			count->redirected_icmp++;

@@ -51,6 +51,10 @@ struct ixd_ephemeral {
 struct ixd_iface_value {
 	__u32 queue_base; /* index of this interface's queue 0 among all queues of the instance */
 	__u32 queues;
+	/* RSS leads each flow to a queue of its core: a queue has a socket of the core that owns it, number %
+	 * cores, and no other. */
+	__u32 is_diagonal;
+	__u32 pad;
 };
 
 /* Map `xsks`: XSKMAP, index = (queue_base + queue) * cores_max + core. */

@@ -45,20 +45,53 @@ static void print_why(struct output *o, const json_t *iface, const char *key)
 		fprintf(o->out, " (%s)", member(iface, key, TEXT_PLAIN, cell));
 }
 
+/* Only what is not like the others, or went wrong: a machine may have many queues. */
+static void print_queue(struct output *o, const json_t *queue, bool is_mixed)
+{
+	const long long dropped = integer(queue, "received_dropped");
+	char cell[TEXT_CELL_SIZE];
+
+	if (!is_mixed && dropped == 0 && integer(queue, "invalid") == 0)
+		return;
+	fprintf(o->out, "              queue %lld: core %lld, %s", integer(queue, "queue"),
+		integer(queue, "core"), member(queue, "copy", TEXT_PLAIN, cell));
+	print_why(o, queue, "copy_why");
+	if (dropped > 0)
+		fprintf(o->out, ", %lld packets dropped", dropped);
+	if (integer(queue, "ring_full") > 0)
+		fprintf(o->out, " (%lld with a full ring: the core was too slow)", integer(queue, "ring_full"));
+	if (integer(queue, "invalid") > 0)
+		fprintf(o->out, ", %lld descriptors refused by the kernel", integer(queue, "invalid"));
+	fputc('\n', o->out);
+}
+
 static void print_interface(struct output *o, const json_t *iface)
 {
+
 	char cell[TEXT_CELL_SIZE];
-	const json_t *address;
+	char rss[TEXT_CELL_SIZE];
+	const json_t *address, *queue;
+	const bool is_mixed = strcmp(member(iface, "copy", TEXT_PLAIN, cell), "mixed") == 0;
 	size_t i;
 
 	fprintf(o->out, "   interface: %s", member(iface, "name", TEXT_PLAIN, cell));
+	fprintf(o->out, " (%s)", member(iface, "driver", TEXT_PLAIN, cell));
 	fprintf(o->out, ", %s, mtu %lld, %lld queue%s", is_true(iface, "is_up") ? "up" : "DOWN",
 		integer(iface, "mtu"), integer(iface, "queues"), plural(integer(iface, "queues")));
 	fprintf(o->out, ", %s", member(iface, "mode", TEXT_PLAIN, cell));
 	print_why(o, iface, "mode_why");
 	fprintf(o->out, ", %s", member(iface, "copy", TEXT_PLAIN, cell));
 	print_why(o, iface, "copy_why");
+	const char *steering = member(iface, "rss", TEXT_PLAIN, rss);
+	if (strcmp(steering, "none") != 0) {
+		fprintf(o->out, ", RSS %s", steering);
+		print_why(o, iface, "rss_why");
+	}
+	if (integer(iface, "closes") > 0)
+		fprintf(o->out, ", sockets made anew %lld time%s", integer(iface, "closes"),
+			plural(integer(iface, "closes")));
 	fputc('\n', o->out);
+	json_array_foreach(json_object_get(iface, "queue_list"), i, queue) print_queue(o, queue, is_mixed);
 	json_array_foreach(json_object_get(iface, "addresses"), i, address)
 	    fprintf(o->out, "              %s\n", text_value(address, TEXT_PLAIN, cell));
 }
@@ -99,6 +132,7 @@ void print_status(struct output *o, const json_t *parameters)
 	fprintf(o->out, "       cores: %lld, %lld queue%s in all, %s pages\n", integer(parameters, "cores"),
 		integer(parameters, "queues"), plural(integer(parameters, "queues")),
 		is_true(parameters, "huge_pages") ? "huge" : "normal");
+	fprintf(o->out, "      kernel: %s\n", member(parameters, "kernel", TEXT_PLAIN, cell));
 	fprintf(o->out, "      in use: %lld of %lld connections, %lld client%s, %lld listener%s\n",
 		integer(parameters, "connections"), integer(parameters, "connections_max"),
 		integer(parameters, "clients"), plural(integer(parameters, "clients")),

@@ -52,6 +52,7 @@ struct static_config {
 	uint32_t rx_window_initial_bytes, rx_window_max_bytes; /* per connection */
 	uint64_t send_buffer_bytes; /* per connection: send_limit beyond what is acked */
 	uint32_t is_hugetlb;        /* the UMEM memfd is made of huge pages */
+	uint32_t check_frames;      /* the dataplane watches who touches packet frames; slow */
 	uint8_t toeplitz_key[IXD_TOEPLITZ_KEY_BYTES];
 };
 
@@ -84,6 +85,9 @@ enum msg_type {
 	MSG_DP_LISTEN_DONE, /* `listen`: owned entry is written, or outcome < 0: post `listening` */
 	MSG_DP_UNLISTEN,    /* `listen`: remove from all cores (owned entry is gone already) */
 	MSG_DP_STOP,        /* finish: reset connections, exit 0 */
+	MSG_DP_IFACE_CLOSE, /* `iface`: let go of its sockets, then MSG_SUP_IFACE_CLOSED */
+	MSG_DP_IFACE_OPEN,  /* `iface`: new sockets of it have come by MSG_DP_XSK; use them, then
+			     * MSG_SUP_IFACE_OPENED */
 	/* dataplane → supervisor */
 	MSG_SUP_READY,
 	MSG_SUP_ALIVE,        /* once a second: `alive` */
@@ -94,6 +98,8 @@ enum msg_type {
 	MSG_SUP_UNLISTEN,     /* `listen`: a client asks (client, listener) */
 	MSG_SUP_LISTEN_READY, /* `listen`: installed on all cores */
 	MSG_SUP_NEIGH,        /* `neigh`: a link-layer address is needed */
+	MSG_SUP_IFACE_CLOSED, /* `iface`: nothing here refers to its sockets any more */
+	MSG_SUP_IFACE_OPENED, /* `iface`: the rings of its sockets are mapped, or outcome < 0 */
 	/* supervisor → control */
 	MSG_CTL_INIT, /* fds: state (ro), stats (ro), mirror (ro), view (ro), verdicts map, control listener,
 		       * flow group map */
@@ -131,6 +137,14 @@ struct msg_xsk {
 	uint32_t has_tx;
 	uint32_t is_zerocopy;
 	uint32_t rx_slots, tx_slots, fill_slots, comp_slots;
+	uint32_t owner_core; /* that serves the queue's FILL and COMPLETION rings: the primary's */
+	uint32_t is_new;     /* no dataplane had it before: the kernel holds no frame through its queue */
+};
+/* An interface whose sockets go or come while the dataplane runs. */
+struct msg_iface {
+	uint32_t iface; /* index in the mirror's ifaces */
+	int32_t outcome;
+	uint64_t queues; /* bit per queue over all interfaces: those that it had before */
 };
 struct msg_client_add {
 	uint32_t client; /* 0 … IXD_CLIENTS_MAX - 1 */
@@ -170,6 +184,7 @@ struct msg {
 	union {
 		struct msg_init init;
 		struct msg_xsk xsk;
+		struct msg_iface iface;
 		struct runtime_config config;
 		struct msg_client_add client_add;
 		uint32_t client;

@@ -22,6 +22,27 @@
  * taken for the kernel's although it is free, never the other way round. */
 enum frame_owner { FRAME_FREE, FRAME_KERNEL_RX, FRAME_KERNEL_TX, FRAME_CORE };
 
+/* The byte of a frame: the lowest two bits are its owner, the others the queue through which the kernel has
+ * it; so that the frames of a queue whose sockets are gone can be found. */
+#define FRAME_OWNER_BITS 2
+#define FRAME_OWNER_MASK ((1u << FRAME_OWNER_BITS) - 1)
+_Static_assert(IXD_QUEUES_MAX <= 256 >> FRAME_OWNER_BITS, "a queue's number fits beside the owner");
+
+static inline uint8_t frame_byte(enum frame_owner owner, uint32_t queue)
+{
+	return (uint8_t)((uint32_t)owner | queue << FRAME_OWNER_BITS);
+}
+
+static inline enum frame_owner frame_byte_owner(uint8_t byte)
+{
+	return (enum frame_owner)(byte & FRAME_OWNER_MASK);
+}
+
+static inline uint32_t frame_byte_queue(uint8_t byte)
+{
+	return (uint32_t)byte >> FRAME_OWNER_BITS;
+}
+
 enum conn_phase {
 	CONN_FREE,
 	CONN_OPENING,  /* connect sent, or passive handshake going on */

@@ -39,6 +39,8 @@
 	X(drop_tx_no_frame, "trains held back: no free frame or no room in a TX ring")                       \
 	X(drop_tx_no_route, "segments not sent: no route")                                                   \
 	X(drop_tx_no_neigh, "segments not sent: link-layer address not known yet")                           \
+	X(drop_rx_closed, "dropped: in a ring of a socket that was closed")                                  \
+	X(frame_faults, "packet frames touched by somebody else than their owner (check_frames)")            \
 	X(drop_rx_invalid, "dropped: descriptor outside the UMEM")                                           \
 	X(neigh_requests, "link-layer addresses asked for")                                                  \
 	X(commands, "commands taken from clients")                                                           \

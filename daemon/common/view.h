@@ -17,9 +17,31 @@ struct view_iface {
 	char name[16];
 	char mode[16];      /* "native" or "generic" */
 	char mode_why[128]; /* why not what was asked first; empty when it is */
-	char copy[16];      /* "zerocopy", "copy" or "mixed" */
-	char copy_why[128];
+	char copy[16];      /* "zerocopy", "copy" or "mixed"; "closed" while its device is away */
+	char copy_why[160];
+	char rss[16]; /* "aligned", "software", or "none" with one core */
+	char rss_why[128];
+	char driver[32];
 	uint32_t ifindex, queues, queue_base;
+	uint32_t closes; /* how often its sockets had to be made anew */
+};
+
+/* What the kernel counted on a queue's sockets since they were made (XDP_STATISTICS). */
+struct view_queue_counters {
+	uint64_t rx_dropped;   /* no room, or no frame, for the packet */
+	uint64_t rx_ring_full; /* the core was too slow */
+	uint64_t fill_empty;   /* no frame when one was wanted */
+	uint64_t fill_invalid, tx_invalid;
+};
+
+struct view_queue {
+	uint32_t is_used;
+	uint32_t iface, queue; /* of the interface, from 0 */
+	uint32_t core;         /* that serves its FILL and COMPLETION rings */
+	uint32_t sockets;
+	uint32_t is_zerocopy;
+	char copy_why[128]; /* why it copies although zero copy was to be tried; else empty */
+	struct view_queue_counters counters;
 };
 
 struct view_listener {
@@ -55,6 +77,7 @@ struct view {
 	struct static_config fixed;
 	struct runtime_config config;
 	struct view_iface ifaces[IXD_IFACES_MAX];
+	struct view_queue queues[IXD_QUEUES_MAX]; /* by number over all interfaces */
 	struct view_listener listeners[IXD_LISTENERS_MAX];
 	struct view_client clients[IXD_CLIENTS_MAX];
 };

@@ -159,7 +159,12 @@ static void view_bound(struct view *v)
 		v->ifaces[i].mode_why[sizeof(v->ifaces[i].mode_why) - 1] = '\0';
 		v->ifaces[i].copy[sizeof(v->ifaces[i].copy) - 1] = '\0';
 		v->ifaces[i].copy_why[sizeof(v->ifaces[i].copy_why) - 1] = '\0';
+		v->ifaces[i].rss[sizeof(v->ifaces[i].rss) - 1] = '\0';
+		v->ifaces[i].rss_why[sizeof(v->ifaces[i].rss_why) - 1] = '\0';
+		v->ifaces[i].driver[sizeof(v->ifaces[i].driver) - 1] = '\0';
 	}
+	for (uint32_t i = 0; i < IXD_QUEUES_MAX; i++)
+		v->queues[i].copy_why[sizeof(v->queues[i].copy_why) - 1] = '\0';
 	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++)
 		v->clients[i].comm[sizeof(v->clients[i].comm) - 1] = '\0';
 }
@@ -216,7 +221,7 @@ void sources_count_frames(const struct sources *s, uint32_t core, uint32_t count
 
 	memset(count, 0, SOURCES_FRAME_OWNERS * sizeof(*count));
 	for (uint32_t i = 0; i < s->fixed.frames_per_core; i++)
-		count[__atomic_load_n(&owner[i], __ATOMIC_RELAXED) % SOURCES_FRAME_OWNERS]++;
+		count[__atomic_load_n(&owner[i], __ATOMIC_RELAXED) & FRAME_OWNER_MASK]++;
 }
 
 int sources_read_verdicts(const struct sources *s, struct ixd_verdicts *sum)

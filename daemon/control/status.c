@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "daemon/control/address.h"
 #include "daemon/control/methods.h"
@@ -44,8 +45,35 @@ static json_t *addresses_json(const struct sources_net *net, const struct mirror
 	return list;
 }
 
-static json_t *iface_json(const struct view_iface *seen, const struct sources_net *net)
+static json_t *queue_json(const struct view_queue *queue)
 {
+	const struct view_queue_counters *counters = &queue->counters;
+
+	return json_pack("{s:I, s:I, s:I, s:s, s:o, s:I, s:I, s:I, s:I}", "queue", (json_int_t)queue->queue,
+			 "core", (json_int_t)queue->core, "sockets", (json_int_t)queue->sockets, "copy",
+			 queue->is_zerocopy ? "zerocopy" : "copy", "copy_why",
+			 varlink_text(queue->copy_why, strlen(queue->copy_why)), "received_dropped",
+			 (json_int_t)(counters->rx_dropped + counters->rx_ring_full), "ring_full",
+			 (json_int_t)counters->rx_ring_full, "fill_empty", (json_int_t)counters->fill_empty,
+			 "invalid", (json_int_t)(counters->fill_invalid + counters->tx_invalid));
+}
+
+static json_t *queues_json(const struct view *view, uint32_t iface)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < IXD_QUEUES_MAX; i++)
+		if (view->queues[i].is_used && view->queues[i].iface == iface &&
+		    json_array_append_new(list, queue_json(&view->queues[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *iface_json(const struct view *view, uint32_t index, const struct sources_net *net)
+{
+	const struct view_iface *seen = &view->ifaces[index];
 	const struct mirror_iface *iface = find_mirrored(net, seen->ifindex);
 	const uint8_t none[6] = {0};
 	const uint8_t *mac = iface ? iface->mac : none;
@@ -53,14 +81,18 @@ static json_t *iface_json(const struct view_iface *seen, const struct sources_ne
 
 	snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 		 mac[4], mac[5]);
-	return json_pack("{s:o, s:I, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
+	return json_pack("{s:o, s:I, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "name",
 			 varlink_text(seen->name, strlen(seen->name)), "index", (json_int_t)seen->ifindex,
 			 "mac", mac_text, "mtu", iface ? iface->mtu : 0, "is_up", iface && iface->is_up,
 			 "mode", varlink_text(seen->mode, strlen(seen->mode)), "mode_why",
 			 varlink_text(seen->mode_why, strlen(seen->mode_why)), "copy",
 			 varlink_text(seen->copy, strlen(seen->copy)), "copy_why",
-			 varlink_text(seen->copy_why, strlen(seen->copy_why)), "queues",
-			 (json_int_t)seen->queues, "addresses", addresses_json(net, iface));
+			 varlink_text(seen->copy_why, strlen(seen->copy_why)), "driver",
+			 varlink_text(seen->driver, strlen(seen->driver)), "rss",
+			 varlink_text(seen->rss, strlen(seen->rss)), "rss_why",
+			 varlink_text(seen->rss_why, strlen(seen->rss_why)), "closes", (json_int_t)seen->closes,
+			 "queues", (json_int_t)seen->queues, "queue_list", queues_json(view, index), "addresses",
+			 addresses_json(net, iface));
 }
 
 static json_t *ifaces_json(const struct view *view, const struct sources_net *net)
@@ -68,7 +100,7 @@ static json_t *ifaces_json(const struct view *view, const struct sources_net *ne
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < view->ifaces_count; i++)
-		if (json_array_append_new(list, iface_json(&view->ifaces[i], net))) {
+		if (json_array_append_new(list, iface_json(view, i, net))) {
 			json_decref(list);
 			return NULL;
 		}
@@ -113,6 +145,16 @@ static void count_used(const struct view *view, unsigned *clients, unsigned *lis
 		*listeners += view->listeners[i].is_used != 0;
 }
 
+/* Which kernel this is; what works differs between them. */
+static const char *kernel_text(void)
+{
+	static struct utsname kernel;
+
+	if (kernel.release[0] == '\0' && uname(&kernel) != 0)
+		return "unknown";
+	return kernel.release;
+}
+
 static json_int_t connections_open(const struct sources *s)
 {
 	struct core_stats stats;
@@ -140,7 +182,7 @@ json_t *status_get(struct server *server, struct connection *c, const json_t *pa
 	count_used(view, &clients, &listeners);
 	return json_pack(
 	    "{s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:o,"
-	    " s:o}",
+	    " s:s, s:o}",
 	    "instance", varlink_text(view->instance, strlen(view->instance)), "version", IXD_VERSION,
 	    "config_path", varlink_text(view->config_path, strlen(view->config_path)), "is_ready",
 	    view->is_dataplane_ready, "uptime_us", since_json(server->now_ns, view->started_ns),
@@ -152,5 +194,5 @@ json_t *status_get(struct server *server, struct connection *c, const json_t *pa
 	    "queues", (json_int_t)s->fixed.queues, "huge_pages", view->is_hugetlb, "connections",
 	    connections_open(s), "connections_max", (json_int_t)s->fixed.cores * s->fixed.conns_per_core,
 	    "clients", (json_int_t)clients, "listeners", (json_int_t)listeners, "interfaces",
-	    ifaces_json(view, &server->net), "settings", settings_json(&view->config));
+	    ifaces_json(view, &server->net), "kernel", kernel_text(), "settings", settings_json(&view->config));
 }

@@ -47,6 +47,21 @@ static int waiting_init(struct core *core)
 	return core->inbox == NULL || core->outbox == NULL ? -ENOMEM : 0;
 }
 
+static int frames_watch(struct core *core)
+{
+	struct dataplane *dp = core->dp;
+	const struct frame_check_scope scope = {.umem = dp->umem,
+						.owner = dp->frame_owner,
+						.frames_total = dp->frames_total,
+						.sums = dp->frame_sums};
+	struct frame_check *check = frame_check_new(&scope, &core->stats->frame_faults);
+
+	if (check == NULL)
+		return -ENOMEM;
+	frame_pool_watch(core->frames, check);
+	return 0;
+}
+
 int core_init(struct core *core, struct dataplane *dp, uint16_t id)
 {
 	uint32_t frames = dp->init->fixed.frames_per_core;
@@ -63,6 +78,8 @@ int core_init(struct core *core, struct dataplane *dp, uint16_t id)
 	    (struct conn_record *)(void *)(dp->state + dp->layout.core_off[id] + dp->layout.conn_off);
 	core->xsk = xsk_core_new();
 	core->frames = frame_pool_new(dp->frame_owner, id * frames, frames);
+	if (dp->frame_sums != NULL && core->frames != NULL && frames_watch(core) < 0)
+		return -ENOMEM;
 	core->rx = calloc(1, sizeof(*core->rx));
 	core->ip = ip_core_new();
 	if (core->xsk == NULL || core->frames == NULL || core->rx == NULL || core->ip == NULL)
@@ -124,9 +141,7 @@ int core_start(struct core *core)
 
 	core->now = clock_now();
 	ip_turn_begin(core);
-	r = xsk_epoll_add(core);
-	if (r == 0)
-		r = client_side_init(core);
+	r = client_side_init(core);
 	if (r == 0)
 		r = engine_start(core);
 	if (r < 0)
@@ -175,6 +190,25 @@ static void answer(struct core *core, uint32_t type, const struct mail *to, int3
 	core_tell(core, &mail);
 }
 
+/* The driver has let go of the old sockets' frames, and every core has given home what it had of them. They are
+ * taken back before the first goes to a new socket, whose queue may have the same number. */
+static int iface_connect(struct core *core, const struct mail *mail)
+{
+	struct xsk_arrivals *arrivals = mail->iface.arrivals;
+	int r = 0;
+
+	frame_collect(core);
+	frame_reclaim(core->frames, mail->iface.queues);
+	for (uint32_t i = 0; arrivals != NULL && i < arrivals->count; i++) {
+		if (r == 0)
+			r = xsk_port_add(core, &arrivals->messages[i], arrivals->fds[i]);
+		if (r < 0)
+			close(arrivals->fds[i]);
+	}
+	free(arrivals);
+	return r < 0 ? r : xsk_iface_connect(core, mail->iface.iface, mail->iface.tx_cores);
+}
+
 static void mail_take(struct core *core, const struct mail *mail)
 {
 	switch (mail->type) {
@@ -202,6 +236,17 @@ static void mail_take(struct core *core, const struct mail *mail)
 		break;
 	case MAIL_STOP:
 		core->must_stop = true;
+		break;
+	case MAIL_IFACE_DETACH:
+		xsk_iface_detach(core, mail->iface.iface);
+		answer(core, MAIL_IFACE_DONE, mail, 0);
+		break;
+	case MAIL_IFACE_RELEASE:
+		xsk_iface_release(core, mail->iface.iface);
+		answer(core, MAIL_IFACE_DONE, mail, 0);
+		break;
+	case MAIL_IFACE_CONNECT:
+		answer(core, MAIL_IFACE_DONE, mail, iface_connect(core, mail));
 		break;
 	}
 }

@@ -14,6 +14,7 @@
 #include "daemon/common/log.h"
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/mailbox.h"
+#include "daemon/dataplane/xsk.h"
 
 #define ALIVE_NS    1000000000u
 #define LISTENS_MAX 256 /* listens on their way through the cores */
@@ -29,8 +30,19 @@ struct listen_slot {
 	uint32_t missing; /* cores that have not answered yet; 0: free */
 };
 
+/* An interface whose sockets go or come: what the cores are doing, one step after the other. */
+struct iface_slot {
+	uint32_t step;    /* enum mail_type, MAIL_NONE: nothing is under way */
+	uint32_t missing; /* cores that have not answered yet */
+	int32_t outcome;
+	uint64_t queues; /* for MAIL_IFACE_CONNECT */
+	bool is_due;     /* not posted yet: an inbox was full */
+	struct xsk_arrivals *arrivals[IXD_CORES_MAX]; /* sockets that have come for MAIL_IFACE_CONNECT */
+};
+
 struct dispatch {
 	struct dataplane *dp;
+	struct iface_slot ifaces[IXD_IFACES_MAX];
 	struct client_slot clients[IXD_CLIENTS_MAX];
 	struct listen_slot listens[LISTENS_MAX];
 	uint64_t sleep_ticks; /* seconds: progress of cores that rightly sleep */
@@ -169,6 +181,92 @@ static void listen_announce(struct dispatch *d, const struct msg_listen *listen)
 		mailbox_post(d->dp->core[listen->core]->inbox, &mail);
 }
 
+static void iface_step(struct dispatch *d, uint32_t iface, enum mail_type step, uint64_t queues)
+{
+	struct iface_slot *slot = &d->ifaces[iface];
+
+	slot->step = step;
+	slot->missing = d->dp->cores;
+	slot->outcome = 0;
+	slot->queues = queues;
+	slot->is_due = true;
+}
+
+static void ifaces_post(struct dispatch *d)
+{
+	for (uint32_t i = 0; i < IXD_IFACES_MAX; i++) {
+		struct iface_slot *slot = &d->ifaces[i];
+		struct mail mail = {.type = slot->step,
+				    .iface = {.iface = (uint8_t)i,
+					      .tx_cores = d->dp->tx_cores[i],
+					      .queues = slot->queues}};
+
+		if (!slot->is_due || !inboxes_have_room(d))
+			continue;
+		slot->is_due = false;
+		for (uint32_t core = 0; core < d->dp->cores; core++) {
+			mail.iface.arrivals = NULL;
+			if (slot->step == MAIL_IFACE_CONNECT) {
+				mail.iface.arrivals = slot->arrivals[core];
+				slot->arrivals[core] = NULL;
+			}
+			mailbox_post(d->dp->core[core]->inbox, &mail);
+		}
+	}
+}
+
+static void iface_message(struct dispatch *d, uint32_t type, const struct msg_iface *m)
+{
+	if (m->iface >= IXD_IFACES_MAX || d->ifaces[m->iface].step != MAIL_NONE)
+		log_warning("the supervisor opens or closes interface %u at the wrong time", m->iface);
+	else if (type == MSG_DP_IFACE_CLOSE) {
+		d->dp->tx_cores[m->iface] = 0;
+		iface_step(d, m->iface, MAIL_IFACE_DETACH, 0);
+	} else
+		iface_step(d, m->iface, MAIL_IFACE_CONNECT, m->queues);
+}
+
+static void iface_xsk(struct dispatch *d, const struct msg_xsk *m, int fd)
+{
+	struct xsk_arrivals **arrivals;
+
+	if (m->iface >= IXD_IFACES_MAX || m->core >= d->dp->cores) {
+		close(fd);
+		return;
+	}
+	arrivals = &d->ifaces[m->iface].arrivals[m->core];
+	if (*arrivals == NULL)
+		*arrivals = calloc(1, sizeof(**arrivals));
+	if (*arrivals == NULL || (*arrivals)->count == IXD_QUEUES_MAX) {
+		log_error("no memory for a new AF_XDP socket of queue %u", m->queue);
+		close(fd);
+		return;
+	}
+	if (m->has_tx)
+		d->dp->tx_cores[m->iface] |= 1u << m->core;
+	(*arrivals)->messages[(*arrivals)->count] = *m;
+	(*arrivals)->fds[(*arrivals)->count++] = fd;
+}
+
+static void iface_is_done(struct dispatch *d, const struct mail *mail)
+{
+	struct iface_slot *slot = &d->ifaces[mail->iface.iface];
+	struct msg m = {.iface = {.iface = mail->iface.iface}};
+
+	if (slot->outcome == 0)
+		slot->outcome = mail->outcome;
+	if (--slot->missing > 0)
+		return;
+	if (slot->step == MAIL_IFACE_DETACH) {
+		iface_step(d, mail->iface.iface, MAIL_IFACE_RELEASE, 0);
+		return;
+	}
+	m.type = slot->step == MAIL_IFACE_RELEASE ? MSG_SUP_IFACE_CLOSED : MSG_SUP_IFACE_OPENED;
+	m.iface.outcome = slot->outcome;
+	slot->step = MAIL_NONE;
+	supervisor_tell(d, &m);
+}
+
 static void message_take(struct dispatch *d, const struct msg *m, const int *fds, unsigned fds_count)
 {
 	struct mail mail = {.type = MAIL_NONE};
@@ -200,6 +298,13 @@ static void message_take(struct dispatch *d, const struct msg *m, const int *fds
 		mail.type = MAIL_UNLISTEN;
 		mail.listen = m->listen;
 		cores_tell(d, &mail);
+		return;
+	case MSG_DP_XSK:
+		iface_xsk(d, &m->xsk, fds[0]);
+		return;
+	case MSG_DP_IFACE_CLOSE:
+	case MSG_DP_IFACE_OPEN:
+		iface_message(d, m->type, &m->iface);
 		return;
 	case MSG_DP_STOP:
 		mail.type = MAIL_STOP;
@@ -303,6 +408,9 @@ static void mail_take(struct dispatch *d, const struct mail *mail)
 	case MAIL_ASK_NEIGH:
 		ask_pass(d, MSG_SUP_NEIGH, mail);
 		return;
+	case MAIL_IFACE_DONE:
+		iface_is_done(d, mail);
+		return;
 	}
 }
 
@@ -362,6 +470,7 @@ bool dispatch_run(struct dataplane *dp)
 			cores_hear(d);
 		if (fds[0].revents != 0)
 			supervisor_hear(d);
+		ifaces_post(d);
 		if (clock_now().ns >= d->alive_next_ns) {
 			d->alive_next_ns += ALIVE_NS;
 			alive_tell(d);

@@ -25,7 +25,7 @@ struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total
 	pool->tx_floor = total / TX_FLOOR_PART;
 	/* Backwards, so that the lowest frame is taken first and the pages in use stay together. */
 	for (uint32_t i = total; i-- > 0;) {
-		uint8_t who = owner[first + i];
+		enum frame_owner who = frame_byte_owner(owner[first + i]);
 
 		if (who == FRAME_KERNEL_RX || who == FRAME_KERNEL_TX)
 			continue;
@@ -35,8 +35,29 @@ struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total
 	return pool;
 }
 
+void frame_pool_watch(struct frame_pool *pool, struct frame_check *check)
+{
+	pool->check = check;
+	for (uint32_t i = 0; i < pool->count; i++)
+		frame_check_fill(check, pool->stack[i]);
+}
+
+void frame_reclaim(struct frame_pool *pool, uint64_t queues)
+{
+	for (uint32_t i = 0; i < pool->total; i++) {
+		uint8_t byte = pool->owner[pool->first + i];
+		enum frame_owner who = frame_byte_owner(byte);
+
+		if ((who == FRAME_KERNEL_RX || who == FRAME_KERNEL_TX) &&
+		    (queues >> frame_byte_queue(byte) & 1) != 0)
+			frame_put(pool, (frame_index){pool->first + i});
+	}
+}
+
 void frame_pool_free(struct frame_pool *pool)
 {
+	if (pool != NULL)
+		frame_check_free(pool->check);
 	free(pool);
 }
 

@@ -4,9 +4,9 @@
  * that ends up with another core's frame gives it back through a single-producer ring. A core without a TX
  * ring on an interface passes packets to one that has, through rings of the same kind.
  *
- * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner). It is
- * set to the kernel's before the frame is handed over and back only after it was taken from a ring; so a
- * crash in between loses a frame at worst, and never gives one to two owners.
+ * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner), and
+ * through which queue. It is set to the kernel's before the frame is handed over and back only after it was
+ * taken from a ring; so a crash in between loses a frame at worst, and never gives one to two owners.
  */
 #ifndef DAEMON_DATAPLANE_FRAME_H
 #define DAEMON_DATAPLANE_FRAME_H
@@ -17,20 +17,27 @@
 #include "daemon/common/limits.h"
 #include "daemon/common/state.h"
 #include "daemon/dataplane/core.h"
+#include "daemon/dataplane/frame_check.h"
 
 /* A core's free frames; a stack, so that the one used last, still in the cache, is used next. */
 struct frame_pool {
 	uint32_t count;
 	uint32_t tx_floor;     /* frames that sending leaves to receiving */
 	uint32_t first, total; /* this core's frames: first … first + total - 1 */
-	uint8_t *owner;        /* of the whole UMEM */
+	uint8_t *owner;        /* of the whole UMEM: frame_byte() */
+	struct frame_check *check; /* frame_check.h; NULL: off */
 	uint32_t stack[];
 };
 
 /* Takes the core's free frames from the ownership bytes: what the kernel holds from a process before stays
  * with it. NULL without memory. */
 struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total);
+/* From here on the pool's traffic is checked; check becomes the pool's. */
+void frame_pool_watch(struct frame_pool *pool, struct frame_check *check);
 void frame_pool_free(struct frame_pool *pool);
+/* Takes back the core's frames that the kernel had through these queues (a bit each), whose sockets are gone
+ * and whose driver has let go. */
+void frame_reclaim(struct frame_pool *pool, uint64_t queues);
 
 static inline uint64_t frame_addr(frame_index frame)
 {
@@ -53,12 +60,16 @@ static inline bool frame_alloc(struct frame_pool *pool, frame_index *frame)
 	if (pool->count <= pool->tx_floor)
 		return false;
 	frame->index = pool->stack[--pool->count];
+	if (__builtin_expect(pool->check != NULL, 0))
+		frame_check_taken(pool->check, frame->index);
 	return true;
 }
 
 /* Gives back a frame whose home this is. Its byte becomes FREE. */
 static inline void frame_put(struct frame_pool *pool, frame_index frame)
 {
+	if (__builtin_expect(pool->check != NULL, 0) && !frame_check_put(pool->check, frame.index))
+		return;
 	pool->owner[frame.index] = FRAME_FREE;
 	pool->stack[pool->count++] = frame.index;
 }
@@ -117,11 +128,24 @@ static inline bool handoff_take(struct handoff_ring *ring, uint64_t *entry)
 
 /* All rings between cores. frames[from][to] carries frame indices home to `to`; it has room for every frame
  * of `to`, so it is never full. packets[from][to] carries packed packets (xsk.c) that `to` shall send; NULL
- * where `from` never needs it. */
+ * where `from` has not needed it yet: made by `from`, so read and written with the functions below. */
 struct frame_exchange {
 	struct handoff_ring *frames[IXD_CORES_MAX][IXD_CORES_MAX];
 	struct handoff_ring *packets[IXD_CORES_MAX][IXD_CORES_MAX];
 };
+
+static inline struct handoff_ring *exchange_packets(struct frame_exchange *x, uint32_t from, uint32_t to)
+{
+	/* Acquire: the ring is seen as it was made. */
+	return __atomic_load_n(&x->packets[from][to], __ATOMIC_ACQUIRE);
+}
+
+static inline void exchange_packets_set(struct frame_exchange *x, uint32_t from, uint32_t to,
+					struct handoff_ring *ring)
+{
+	/* Release: the ring's words before the pointer to them. */
+	__atomic_store_n(&x->packets[from][to], ring, __ATOMIC_RELEASE);
+}
 
 /* Rings for frames among all cores; packet rings are added by xsk.c. NULL without memory. */
 struct frame_exchange *frame_exchange_new(uint32_t cores, uint32_t frames_per_core);

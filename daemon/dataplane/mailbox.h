@@ -28,6 +28,9 @@ enum mail_type {
 	MAIL_LISTEN_ANNOUNCE, /* `listen`: to the core whose channel asked */
 	MAIL_UNLISTEN,        /* `listen` */
 	MAIL_STOP,
+	MAIL_IFACE_DETACH,  /* `iface`: no more packets through its sockets */
+	MAIL_IFACE_RELEASE, /* `iface`: all cores have detached; close them */
+	MAIL_IFACE_CONNECT, /* `iface`: takes new sockets, and back the frames that the old ones had */
 	/* core → main */
 	MAIL_STARTED,      /* `outcome`: the core runs, or why not */
 	MAIL_CLIENT_READY, /* `client` */
@@ -37,6 +40,7 @@ enum mail_type {
 	MAIL_ASK_LISTEN,   /* `listen` */
 	MAIL_ASK_UNLISTEN, /* `listen` */
 	MAIL_ASK_NEIGH,    /* `neigh` */
+	MAIL_IFACE_DONE,   /* `iface`, `outcome`: what was asked for is done */
 };
 
 struct mail {
@@ -52,6 +56,12 @@ struct mail {
 			struct client_policy *policy; /* this core's own copy, from malloc() */
 		} policy;
 		struct msg_listen listen;
+		struct {
+			uint8_t iface;
+			uint32_t tx_cores;
+			uint64_t queues;
+			struct xsk_arrivals *arrivals; /* the core frees them */
+		} iface;
 		struct {
 			uint8_t addr[16];
 			uint32_t iface;

@@ -139,7 +139,10 @@ static void init_take(struct dataplane *dp, const struct msg *m, const int *fds,
 	state_open(dp);
 	dp->toeplitz = malloc(sizeof(*dp->toeplitz));
 	dp->exchange = frame_exchange_new(dp->cores, init->fixed.frames_per_core);
-	if (dp->toeplitz == NULL || dp->exchange == NULL)
+	if (init->fixed.check_frames)
+		dp->frame_sums = calloc(dp->frames_total, sizeof(*dp->frame_sums));
+	if (dp->toeplitz == NULL || dp->exchange == NULL ||
+	    (init->fixed.check_frames && dp->frame_sums == NULL))
 		fatal("out of memory");
 	ixd_toeplitz_table(init->fixed.toeplitz_key, dp->toeplitz);
 	for (uint32_t i = 0; i < dp->cores; i++) {
@@ -159,9 +162,24 @@ static void xsk_take(struct dataplane *dp, const struct msg_xsk *m, const int *f
 
 	if (fds_count == 1 && m->core < dp->cores)
 		r = xsk_port_add(dp->core[m->core], m, fds[0]);
+	if (r == 0 && m->has_tx)
+		dp->tx_cores[m->iface] |= 1u << m->core;
+	if (r == 0 && !m->is_new)
+		dp->queues_inherited |= 1ull << m->queue;
 	if (r < 0)
 		fatal("cannot take over the AF_XDP socket of queue %u, core %u: %s", m->queue, m->core,
 		      strerror(-r));
+}
+
+static void sockets_connect(struct dataplane *dp)
+{
+	for (uint32_t i = 0; i < dp->cores; i++) {
+		/* What the kernel had through sockets that are gone. */
+		frame_reclaim(dp->core[i]->frames, ~dp->queues_inherited);
+		for (uint8_t iface = 0; iface < IXD_IFACES_MAX; iface++)
+			if (xsk_iface_connect(dp->core[i], iface, dp->tx_cores[iface]) < 0)
+				fatal("out of memory");
+	}
 }
 
 void setup_receive(struct dataplane *dp)
@@ -191,9 +209,7 @@ void setup_receive(struct dataplane *dp)
 			fatal("message %s before the start", msg_type_name(m.type));
 		}
 	}
-	r = xsk_connect(dp);
-	if (r < 0)
-		fatal("a queue has no primary AF_XDP socket: %s", strerror(-r));
+	sockets_connect(dp);
 	/* From here on frames go to the kernel: their ownership must be believed after a crash. */
 	__atomic_store_n(&((struct state_header *)(void *)dp->state)->is_initialised, 1, __ATOMIC_RELEASE);
 }

@@ -12,6 +12,7 @@
 #define PASS_LEN_MASK   ((1u << PASS_LEN_BITS) - 1)
 #define PASS_IFACE_MASK ((1u << PASS_IFACE_BITS) - 1)
 _Static_assert(IXD_FRAME_BYTES <= PASS_LEN_MASK, "a length fits");
+_Static_assert(IXD_IFACES_MAX <= PASS_IFACE_MASK, "the largest number is no interface");
 
 #define COMP_CHUNK        64 /* completions taken at one time */
 
@@ -38,32 +39,86 @@ static uint32_t comp_reap(struct core *core, struct xsk_port *port)
 		/* The ring first, the frames' bytes second: after a crash in between the frames count as the
 		 * kernel's. The other way round they would be free and completed again. */
 		xsk_ring_give_back(&port->comp);
-		for (uint32_t i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n; i++) {
+			if (__builtin_expect(core->frames->check != NULL, 0))
+				frame_check_completed(core->frames->check, addrs[i], port->queue);
 			frame_release(core, frame_of_addr(addrs[i]));
+		}
 		left -= n;
 	}
 	core->xsk->refill_credit += count;
 	return count;
 }
 
+void xsk_port_reap(struct core *core, struct xsk_port *port)
+{
+	comp_reap(core, port);
+}
+
+static uint32_t pass_iface(uint64_t entry)
+{
+	return (uint32_t)(entry >> PASS_LEN_BITS & PASS_IFACE_MASK);
+}
+
+static uint64_t pass_addr(uint64_t entry)
+{
+	return entry >> (PASS_LEN_BITS + PASS_IFACE_BITS);
+}
+
+static void tx_stage(struct core *core, struct xsk_port *port, uint64_t addr, uint32_t len)
+{
+	/* Before it can be seen in any ring. */
+	core->frames->owner[frame_of_addr(addr).index] = frame_byte(FRAME_KERNEL_TX, port->queue);
+	if (__builtin_expect(core->frames->check != NULL, 0))
+		frame_check_sent(core->frames->check, addr, len);
+	*xsk_ring_desc(&port->tx, port->tx.prod++) = (struct xdp_desc){.addr = addr, .len = len};
+	port->is_tx_staged = true;
+}
+
+static void passed_take_from(struct core *core, struct handoff_ring *ring)
+{
+	uint64_t entry;
+
+	while (!handoff_is_empty(ring)) {
+		uint32_t iface = pass_iface(ring->slots[ring->cons & ring->mask]);
+		struct xsk_port *port = iface < IXD_IFACES_MAX ? core->xsk->tx_port[iface] : NULL;
+
+		if ((port != NULL && xsk_ring_room(&port->tx, 1) == 0) || !handoff_take(ring, &entry))
+			return;
+		if (port != NULL)
+			tx_stage(core, port, pass_addr(entry), entry & PASS_LEN_MASK);
+		else if (iface < IXD_IFACES_MAX)
+			frame_release(core, frame_of_addr(pass_addr(entry))); /* the interface is closed */
+	}
+}
+
 static void passed_take(struct core *core)
 {
 	for (uint32_t from = 0; from < core->dp->cores; from++) {
-		struct handoff_ring *ring = core->dp->exchange->packets[from][core->id];
-		uint64_t entry;
+		struct handoff_ring *ring = exchange_packets(core->dp->exchange, from, core->id);
+
+		if (ring != NULL)
+			passed_take_from(core, ring);
+	}
+}
+
+void xsk_passed_forget(struct core *core, uint8_t iface)
+{
+	for (uint32_t from = 0; from < core->dp->cores; from++) {
+		struct handoff_ring *ring = exchange_packets(core->dp->exchange, from, core->id);
 
 		if (ring == NULL)
 			continue;
-		while (!handoff_is_empty(ring)) {
-			uint8_t iface = (uint8_t)(ring->slots[ring->cons & ring->mask] >> PASS_LEN_BITS &
-						  PASS_IFACE_MASK);
-			struct xsk_port *port = core->xsk->tx_port[iface];
+		/* Acquire: pairs with handoff_publish(). The producer does not look at slots that it has
+		 * published until they are given back. */
+		uint32_t prod = __atomic_load_n(&ring->prod, __ATOMIC_ACQUIRE);
+		for (uint32_t at = ring->cons; at != prod; at++) {
+			uint64_t *entry = &ring->slots[at & ring->mask];
 
-			if (xsk_ring_room(&port->tx, 1) == 0 || !handoff_take(ring, &entry))
-				break;
-			*xsk_ring_desc(&port->tx, port->tx.prod++) = (struct xdp_desc){
-			    .addr = entry >> (PASS_LEN_BITS + PASS_IFACE_BITS), .len = entry & PASS_LEN_MASK};
-			port->is_tx_staged = true;
+			if (pass_iface(*entry) != iface)
+				continue;
+			frame_release(core, frame_of_addr(pass_addr(*entry)));
+			*entry = (uint64_t)PASS_IFACE_MASK << PASS_LEN_BITS;
 		}
 	}
 }
@@ -100,7 +155,10 @@ static void port_refill(struct core *core, struct xsk_port *port)
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t frame = pool->stack[--pool->count];
 
-		pool->owner[frame] = FRAME_KERNEL_RX; /* before the kernel can have it */
+		if (__builtin_expect(pool->check != NULL, 0))
+			frame_check_taken(pool->check, frame);
+		/* Before the kernel can have it. */
+		pool->owner[frame] = frame_byte(FRAME_KERNEL_RX, port->queue);
 		*xsk_ring_addr(&port->fill, port->fill.prod++) = frame_addr((frame_index){frame});
 	}
 	/* Release in xsk_ring_submit() orders the ownership bytes before the index, too. */
@@ -140,6 +198,8 @@ static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *b
 			core->stats->drop_rx_invalid++;
 			continue;
 		}
+		if (__builtin_expect(core->frames->check != NULL, 0))
+			frame_check_received(core->frames->check, desc->addr, port->queue);
 		packet->data = core->dp->umem + desc->addr;
 		packet->len = desc->len;
 		packet->frame = frame_of_addr(desc->addr);
@@ -206,14 +266,13 @@ void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t of
 	struct xsk_port *port = core->xsk->tx_port[iface];
 	uint64_t addr = frame_addr(frame) + off;
 
-	core->frames->owner[frame.index] = FRAME_KERNEL_TX; /* before it can be seen in any ring */
 	core->stats->tx_packets++;
 	core->stats->tx_bytes += len;
 	if (port != NULL) {
-		*xsk_ring_desc(&port->tx, port->tx.prod++) = (struct xdp_desc){.addr = addr, .len = len};
-		port->is_tx_staged = true;
+		tx_stage(core, port, addr, len);
 		return;
 	}
+	core->frames->owner[frame.index] = FRAME_CORE; /* the other core's, before it can see it */
 	core->stats->tx_passed++;
 	handoff_put(core->xsk->tx_pass[iface],
 		    addr << (PASS_LEN_BITS + PASS_IFACE_BITS) | (uint64_t)iface << PASS_LEN_BITS | len);
@@ -313,7 +372,7 @@ void xsk_tx_burst(struct core *core)
 	if (core->dp->cores == 1)
 		return;
 	for (uint32_t to = 0; to < core->dp->cores; to++) {
-		struct handoff_ring *pass = core->dp->exchange->packets[core->id][to];
+		struct handoff_ring *pass = exchange_packets(core->dp->exchange, core->id, to);
 
 		if (pass != NULL && handoff_publish(pass))
 			core_wake(core->dp->core[to]);
@@ -336,7 +395,7 @@ bool xsk_has_work(struct core *core)
 		if (xsk_ring_waiting(&xsk->ports[i].rx) > 0)
 			return true;
 	for (uint32_t from = 0; from < core->dp->cores; from++) {
-		const struct handoff_ring *packets = core->dp->exchange->packets[from][core->id];
+		const struct handoff_ring *packets = exchange_packets(core->dp->exchange, from, core->id);
 
 		if (packets != NULL && !handoff_is_empty(packets))
 			return true;
@@ -351,16 +410,19 @@ tcp_time xsk_next_timer(const struct core *core)
 
 bool xsk_fill_is_low(const struct core *core)
 {
-	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
-		const struct xsk_ring *fill = &core->xsk->ports[i].fill;
+	const struct xsk_core *xsk = core->xsk;
+	uint32_t count = __atomic_load_n(&xsk->fill_watches, __ATOMIC_ACQUIRE);
 
-		if (!core->xsk->ports[i].is_primary)
-			continue;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct xsk_fill_watch *watch = &xsk->fill_watch[i];
 		/* Another thread's ring: only the shared words are looked at, and a stale answer costs a
-		 * needless wake or is put right by the next batch. */
-		if (__atomic_load_n(fill->producer, __ATOMIC_RELAXED) -
-			__atomic_load_n(fill->consumer, __ATOMIC_RELAXED) <
-		    (fill->mask + 1) / 2)
+		 * needless wake or is put right by the next batch. They stay mapped until every core has
+		 * detached, so that both may be read even while the list changes. */
+		const uint32_t *producer = __atomic_load_n(&watch->producer, __ATOMIC_RELAXED);
+		const uint32_t *consumer = __atomic_load_n(&watch->consumer, __ATOMIC_RELAXED);
+
+		if (__atomic_load_n(producer, __ATOMIC_RELAXED) - __atomic_load_n(consumer, __ATOMIC_RELAXED) <
+		    __atomic_load_n(&watch->half, __ATOMIC_RELAXED))
 			return true;
 	}
 	return false;

@@ -35,6 +35,12 @@ struct xsk_port {
 	struct xsk_map maps[4];
 };
 
+/* What other cores may look at of a FILL ring: the shared words, and half of its slots. */
+struct xsk_fill_watch {
+	const uint32_t *producer, *consumer;
+	uint32_t half;
+};
+
 struct xsk_core {
 	uint32_t ports_count;
 	uint32_t first_port;    /* whose turn it is to be asked first */
@@ -46,17 +52,38 @@ struct xsk_core {
 	    *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
 	struct handoff_ring *tx_pass[IXD_IFACES_MAX];
 	uint16_t tx_pass_core[IXD_IFACES_MAX];
+	uint32_t fill_watches; /* read by other cores, as are the watches */
+	struct xsk_fill_watch fill_watch[IXD_QUEUES_MAX];
 	struct xsk_port ports[IXD_QUEUES_MAX];
+	uint32_t detached_count; /* ports of interfaces that are being closed, still mapped */
+	struct xsk_port detached[IXD_QUEUES_MAX];
 };
 
-/* Start-up, main thread. */
+/* Sockets of one interface for one core that came while it runs. */
+struct xsk_arrivals {
+	uint32_t count;
+	struct msg_xsk messages[IXD_QUEUES_MAX];
+	int fds[IXD_QUEUES_MAX];
+};
+
 struct xsk_core *xsk_core_new(void);
 /* Maps the rings of an inherited socket and takes the indices from where they stand. fd stays open and
- * becomes the port's. 0 or negative errno, fd is the caller's then. */
+ * becomes the port's. 0 or negative errno, fd is the caller's then. By the main thread before the start, by
+ * the core's own thread after it. */
 int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd);
-/* When all ports of all cores are there: who owns which queue, and where each core's packets leave. */
-int xsk_connect(struct dataplane *dp);
+/* Unmaps and closes; nobody may know of the port any more. */
+void xsk_port_close(struct xsk_port *port);
 void xsk_core_free(struct xsk_core *xsk);
+
+/* xsk_iface.c: an interface's sockets come and go. By the main thread before the start, then by the core's
+ * own. */
+/* When all ports of an interface are there: where its packets leave. tx_cores: a bit for each core that has a
+ * TX ring on it. 0 or negative errno. */
+int xsk_iface_connect(struct core *core, uint8_t iface, uint32_t tx_cores);
+/* Stops using the sockets of an interface. They stay mapped: other cores may be looking at their words. */
+void xsk_iface_detach(struct core *core, uint8_t iface);
+/* When every core has detached: forgets packets that were on their way to it, unmaps and closes. */
+void xsk_iface_release(struct core *core, uint8_t iface);
 
 /* One turn, in this order. */
 /* Takes completions and frames given back, and puts packets passed by other cores into our TX rings. */
@@ -81,8 +108,10 @@ void xsk_frames_wanted(struct core *core);
 bool xsk_has_work(struct core *core);
 /* When a stalled TX ring shall be kicked again; {0} none is. */
 tcp_time xsk_next_timer(const struct core *core);
-/* Adds the sockets to core->epoll_fd. 0 or negative errno. */
-int xsk_epoll_add(struct core *core);
+/* Takes the frames whose sending is complete from a queue's ring. */
+void xsk_port_reap(struct core *core, struct xsk_port *port);
+/* Packets that other cores have passed to us for this interface will not be sent. */
+void xsk_passed_forget(struct core *core, uint8_t iface);
 /* For other cores: a FILL ring that this core serves is below half. Reads shared words only. */
 bool xsk_fill_is_low(const struct core *core);
 

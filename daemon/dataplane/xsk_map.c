@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Start-up of the sockets: mapping the rings of sockets that the supervisor made, and finding out who sends
- * where. libxdp cannot take over an inherited socket, so the rings are mapped here by XDP_MMAP_OFFSETS.
+ * Mapping the rings of sockets that the supervisor made. libxdp cannot take over an inherited socket, so it is
+ * done here by XDP_MMAP_OFFSETS.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -61,6 +61,12 @@ static void port_unmap(struct xsk_port *port)
 			munmap(port->maps[i].base, port->maps[i].bytes);
 }
 
+void xsk_port_close(struct xsk_port *port)
+{
+	port_unmap(port);
+	close(port->fd);
+}
+
 static int rings_map(struct xsk_port *port, const struct msg_xsk *m)
 {
 	struct xdp_mmap_offsets at;
@@ -90,10 +96,12 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd)
 {
 	struct xsk_core *xsk = core->xsk;
 	struct xsk_port *port = &xsk->ports[xsk->ports_count];
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_EVENT_PACKETS};
 	int budget = (int)m->tx_slots;
 	int r;
 
-	if (m->iface >= IXD_IFACES_MAX || m->queue >= IXD_QUEUES_MAX || xsk->ports_count == IXD_QUEUES_MAX)
+	if (m->iface >= IXD_IFACES_MAX || m->queue >= IXD_QUEUES_MAX || m->owner_core >= core->dp->cores ||
+	    xsk->ports_count == IXD_QUEUES_MAX)
 		return -EINVAL;
 	memset(port, 0, sizeof(*port));
 	port->fd = fd;
@@ -102,7 +110,10 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd)
 	port->has_tx = m->has_tx != 0;
 	port->is_primary = m->is_primary != 0;
 	port->is_zerocopy = m->is_zerocopy != 0;
+	port->owner_core = (uint16_t)m->owner_core;
 	r = rings_map(port, m);
+	if (r == 0 && epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		r = -errno;
 	if (r < 0) {
 		port_unmap(port);
 		return r;
@@ -120,103 +131,13 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd)
 	return 0;
 }
 
-static int queue_owner_find(const struct dataplane *dp, uint32_t queue)
-{
-	for (uint32_t c = 0; c < dp->cores; c++)
-		for (uint32_t i = 0; i < dp->core[c]->xsk->ports_count; i++) {
-			const struct xsk_port *port = &dp->core[c]->xsk->ports[i];
-
-			if (port->queue == queue && port->is_primary)
-				return (int)c;
-		}
-	return -ENODEV;
-}
-
-/* A queue that the core serves itself is best: its completions come back without a detour. Else any; cores
- * choose different ones. */
-static struct xsk_port *tx_port_choose(struct core *core, uint8_t iface)
-{
-	struct xsk_port *candidates[IXD_QUEUES_MAX];
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
-		struct xsk_port *port = &core->xsk->ports[i];
-
-		if (port->iface != iface || !port->has_tx)
-			continue;
-		if (port->is_primary)
-			return port;
-		candidates[count++] = port;
-	}
-	return count == 0 ? NULL : candidates[core->id % count];
-}
-
-/* Another core that can send on this interface. */
-static int tx_pass_connect(struct core *core, uint8_t iface)
-{
-	struct dataplane *dp = core->dp;
-
-	for (uint32_t i = 1; i < dp->cores; i++) {
-		uint16_t to = (uint16_t)((core->id + i) % dp->cores);
-		struct handoff_ring **ring = &dp->exchange->packets[core->id][to];
-
-		if (tx_port_choose(dp->core[to], iface) == NULL)
-			continue;
-		if (*ring == NULL)
-			*ring = handoff_ring_new(dp->init->fixed.xsk_ring_slots);
-		if (*ring == NULL)
-			return -ENOMEM;
-		core->xsk->tx_pass[iface] = *ring;
-		core->xsk->tx_pass_core[iface] = to;
-		return 0;
-	}
-	return 0; /* nobody can: the interface has no socket, and no packet for it finds room */
-}
-
-int xsk_connect(struct dataplane *dp)
-{
-	for (uint32_t c = 0; c < dp->cores; c++) {
-		struct core *core = dp->core[c];
-
-		for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
-			int owner = queue_owner_find(dp, core->xsk->ports[i].queue);
-
-			if (owner < 0)
-				return owner;
-			core->xsk->ports[i].owner_core = (uint16_t)owner;
-		}
-		for (uint8_t iface = 0; iface < IXD_IFACES_MAX; iface++) {
-			int r;
-
-			core->xsk->tx_port[iface] = tx_port_choose(core, iface);
-			if (core->xsk->tx_port[iface] != NULL)
-				continue;
-			r = tx_pass_connect(core, iface);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
 void xsk_core_free(struct xsk_core *xsk)
 {
 	if (xsk == NULL)
 		return;
-	for (uint32_t i = 0; i < xsk->ports_count; i++) {
-		port_unmap(&xsk->ports[i]);
-		close(xsk->ports[i].fd);
-	}
+	for (uint32_t i = 0; i < xsk->ports_count; i++)
+		xsk_port_close(&xsk->ports[i]);
+	for (uint32_t i = 0; i < xsk->detached_count; i++)
+		xsk_port_close(&xsk->detached[i]);
 	free(xsk);
-}
-
-int xsk_epoll_add(struct core *core)
-{
-	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
-		struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_EVENT_PACKETS};
-
-		if (epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, core->xsk->ports[i].fd, &event) < 0)
-			return -errno;
-	}
-	return 0;
 }

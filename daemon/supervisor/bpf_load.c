@@ -21,9 +21,16 @@
 #include "daemon/common/toeplitz.h"
 #include "daemon/supervisor/bpf_pins.h"
 
+/* A link and the name of its pin. */
+struct set_link {
+	int fd;
+	uint32_t ifindex;
+	char path[PATH_MAX + NAME_MAX];
+};
+
 struct bpf_set {
 	struct ixd_bpf *skeleton;
-	int link_fds[IXD_IFACES_MAX];
+	struct set_link links[IXD_IFACES_MAX];
 	unsigned links_count;
 	char pin_dir[PATH_MAX];
 };
@@ -187,8 +194,8 @@ void bpf_set_free(struct bpf_set *set)
 		return;
 	/* Detach before the maps go: there must be no packet that meets half of the set. */
 	for (unsigned i = 0; i < set->links_count; i++) {
-		(void)bpf_link_detach(set->link_fds[i]);
-		close(set->link_fds[i]);
+		(void)bpf_link_detach(set->links[i].fd);
+		close(set->links[i].fd);
 	}
 	bpf_pins_remove(set->pin_dir);
 	ixd_bpf__destroy(set->skeleton);
@@ -198,20 +205,36 @@ void bpf_set_free(struct bpf_set *set)
 int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex,
 		      struct why *why)
 {
-	char path[PATH_MAX + NAME_MAX];
-
 	if (set->links_count == IXD_IFACES_MAX)
 		return why_set(why, -ENOSPC, "interface %s: an instance has at most %u interfaces",
 			       iface_name, IXD_IFACES_MAX);
+	struct set_link *link = &set->links[set->links_count];
+	char *path = link->path;
+	const size_t size = sizeof(link->path);
+
 	/* The BPF file system takes no dots, which names of VLAN devices have. */
 	if (strchr(iface_name, '.') == NULL)
-		snprintf(path, sizeof(path), "%s/link_%s", set->pin_dir, iface_name);
+		snprintf(path, size, "%s/link_%s", set->pin_dir, iface_name);
 	else
-		snprintf(path, sizeof(path), "%s/link_%u", set->pin_dir, ifindex);
+		snprintf(path, size, "%s/link_%u", set->pin_dir, ifindex);
 	if (bpf_obj_pin(link_fd, path) < 0)
 		return why_set(why, -errno, "pinning the XDP link at %s: %s", path, strerror(errno));
-	set->link_fds[set->links_count++] = link_fd;
+	link->fd = link_fd;
+	link->ifindex = ifindex;
+	set->links_count++;
 	return 0;
+}
+
+void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < set->links_count; i++) {
+		if (set->links[i].ifindex != ifindex)
+			continue;
+		unlink(set->links[i].path);
+		close(set->links[i].fd);
+		set->links[i] = set->links[--set->links_count];
+		return;
+	}
 }
 
 int bpf_set_ephemeral_fd(const struct bpf_set *set)
@@ -292,13 +315,55 @@ int bpf_set_local_del(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan
 	return map_remove(set->skeleton->maps.local_addrs, &key);
 }
 
-int bpf_set_iface_add(struct bpf_set *set, uint32_t ifindex, uint32_t queue_base, uint32_t queues)
+int bpf_set_iface_add(struct bpf_set *set, uint32_t ifindex, uint32_t queue_base, uint32_t queues,
+		      bool is_diagonal)
 {
-	struct ixd_iface_value value = {.queue_base = queue_base, .queues = queues};
+	struct ixd_iface_value value = {
+	    .queue_base = queue_base, .queues = queues, .is_diagonal = is_diagonal};
 
 	if (queues > IXD_QUEUES_MAX || queue_base > IXD_QUEUES_MAX - queues)
 		return -ERANGE;
 	return map_put(set->skeleton->maps.ifaces, &ifindex, &value);
+}
+
+int bpf_set_iface_del(struct bpf_set *set, uint32_t ifindex)
+{
+	return map_remove(set->skeleton->maps.ifaces, &ifindex);
+}
+
+int bpf_set_flow_groups(struct bpf_set *set, uint32_t groups, const uint32_t *core_of_group)
+{
+	if (groups > IXD_FLOW_GROUPS)
+		return -ERANGE;
+	for (uint32_t group = 0; group < groups; group++) {
+		if (core_of_group[group] >= IXD_CORES_MAX)
+			return -ERANGE;
+		int err = map_put(set->skeleton->maps.flow_groups, &group, &core_of_group[group]);
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+int bpf_set_no_socket_count(const struct bpf_set *set, uint64_t *packets)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+
+	*packets = 0;
+	if (cpus <= 0)
+		return -EINVAL;
+	struct ixd_verdicts *counts = calloc((size_t)cpus, sizeof(*counts));
+
+	if (counts == NULL)
+		return -ENOMEM;
+	int err = bpf_map_lookup_elem(bpf_map__fd(set->skeleton->maps.verdicts), &zero, counts) < 0 ? -errno : 0;
+
+	for (int cpu = 0; cpu < cpus && err == 0; cpu++)
+		*packets += counts[cpu].dropped_no_socket;
+	free(counts);
+	return err;
 }
 
 int bpf_set_flow_groups_spread(struct bpf_set *set, uint32_t groups, uint32_t cores)

@@ -33,6 +33,8 @@ int bpf_set_program_fd(const struct bpf_set *set);
  * descriptor over; on error it stays the caller's. */
 int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex,
 		      struct why *why);
+/* Forgets the link of an interface that has gone, with its pin. */
+void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex);
 
 /* Writing the maps. addr is IPv4 mapped; for owned, all zero is any address that is in local. Port and vlan
  * in host order. -ENOENT from _del: was not there; -E2BIG from _add: the map is full (IXD_OWNED_MAX,
@@ -42,9 +44,15 @@ int bpf_set_owned_add(struct bpf_set *set, const uint8_t addr[16], uint16_t port
 int bpf_set_owned_del(struct bpf_set *set, const uint8_t addr[16], uint16_t port, uint16_t vlan);
 int bpf_set_local_add(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan);
 int bpf_set_local_del(struct bpf_set *set, const uint8_t addr[16], uint16_t vlan);
-int bpf_set_iface_add(struct bpf_set *set, uint32_t ifindex, uint32_t queue_base, uint32_t queues);
+int bpf_set_iface_add(struct bpf_set *set, uint32_t ifindex, uint32_t queue_base, uint32_t queues,
+		      bool is_diagonal);
+int bpf_set_iface_del(struct bpf_set *set, uint32_t ifindex);
 /* Spreads the flow groups over the cores: group % cores. */
 int bpf_set_flow_groups_spread(struct bpf_set *set, uint32_t groups, uint32_t cores);
+/* Says which core each group belongs to. */
+int bpf_set_flow_groups(struct bpf_set *set, uint32_t groups, const uint32_t *core_of_group);
+/* Packets of owned flows that found no socket, since the start. 0 or negative errno. */
+int bpf_set_no_socket_count(const struct bpf_set *set, uint64_t *packets);
 /* Puts a socket at queue (over all interfaces) × IXD_CORES_MAX + core. */
 int bpf_set_xsk(struct bpf_set *set, uint32_t queue, uint32_t core, int xsk_fd);
 

@@ -24,6 +24,7 @@ struct config_iface {
 	uint32_t queues; /* 0: all that the interface has */
 	uint32_t mode;   /* enum xdp_mode */
 	uint32_t copy;   /* enum xsk_copy */
+	uint32_t rss;    /* enum rss_use */
 };
 
 /* What a client gets when it asks for nothing, and the most that it may ask for. */

@@ -5,6 +5,7 @@
 #include "daemon/supervisor/config_key.h"
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/rss.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/xdp_attach.h"
 #include "daemon/supervisor/xsk_create.h"
@@ -28,6 +29,9 @@ static const struct config_choice copies[] = {
 /* 0 and 1 are what this setting was when it was a switch. */
 static const struct config_choice ecns[] = {{"off", 0}, {"on", 1}, {"accurate", 2}, {NULL, 0}};
 static const struct config_choice ccs[] = {{"cubic", IX_CC_CUBIC}, {"newreno", IX_CC_NEWRENO}, {NULL, 0}};
+
+static const struct config_choice rss_uses[] = {
+    {"auto", RSS_AUTO}, {"keep", RSS_KEEP}, {"software", RSS_SOFTWARE}, {NULL, 0}};
 
 #define UINT(type, field, low, high, standard)                                                               \
 	.kind = &config_kind_uint, AT(type, field), .min = (low), .max = (high), .initial = (standard)
@@ -75,6 +79,9 @@ static const struct config_key top_keys[] = {
     {.name = "hugepages",
      CHOICE(struct config, pages, pages, UMEM_PAGES_AUTO),
      .doc = "whether packet frames lie in huge pages"},
+    {.name = "check_frames",
+     BOOL(struct config, fixed.check_frames, 0),
+     .doc = "watch who touches packet frames, and count it when it is not their owner; slow"},
     {.name = "ephemeral_first",
      UINT(struct config, ephemeral_first, 1024, 65535, 61000),
      .doc = "first local port of outgoing connections"},
@@ -286,6 +293,10 @@ static const struct config_key iface_keys[] = {
     {.name = "copy",
      CHOICE(struct config_iface, copy, copies, XSK_COPY_AUTO),
      .doc = "whether the driver writes packets straight into ixd's frames"},
+    {.name = "rss",
+     CHOICE(struct config_iface, rss, rss_uses, RSS_AUTO),
+     .doc = "whether the interface's RSS table is used and may be set so that flows come to their core's queue; "
+	    "keep: used, not set; software: neither"},
 };
 
 const struct config_section config_section_top = {"", top_keys, SIZE_OF(top_keys)};

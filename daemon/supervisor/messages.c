@@ -34,6 +34,12 @@ static void take_from_dataplane(struct process *process, struct msg *m)
 	case MSG_SUP_READY:
 		dataplane_is_ready(supervisor);
 		return;
+	case MSG_SUP_IFACE_CLOSED:
+		iface_on_closed(supervisor, &m->iface);
+		return;
+	case MSG_SUP_IFACE_OPENED:
+		iface_on_opened(supervisor, &m->iface);
+		return;
 	case MSG_SUP_ALIVE:
 		dataplane_is_alive(supervisor, m);
 		return;

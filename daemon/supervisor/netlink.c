@@ -193,9 +193,8 @@ static int dump_neighs(struct netlink *netlink)
 	return error;
 }
 
-static void on_resync(void *arg)
+void netlink_refresh(struct netlink *netlink)
 {
-	struct netlink *netlink = arg;
 	int error = dump_tables(netlink);
 
 	if (!error)
@@ -204,6 +203,21 @@ static void on_resync(void *arg)
 		log_debug("netlink dump: %s; trying again", strerror(-error));
 		loop_timer_set(netlink->loop, &netlink->resync, monotonic_ns() + 4 * GATHER_NS);
 	}
+}
+
+static void on_resync(void *arg)
+{
+	struct netlink *netlink = arg;
+
+	netlink_refresh(netlink);
+	if (netlink->on_links != NULL)
+		netlink->on_links(netlink->links_arg);
+}
+
+void netlink_watch_links(struct netlink *netlink, void (*on_links)(void *arg), void *arg)
+{
+	netlink->on_links = on_links;
+	netlink->links_arg = arg;
 }
 
 static int on_news(const struct nlmsghdr *message, void *arg)

@@ -44,6 +44,8 @@ struct netlink {
 	uint32_t managed_oldest; /* when all places are taken: whose is taken next */
 	bool has_no_managed;     /* the kernel does not know NTF_EXT_MANAGED */
 	bool is_full_told, is_truncated_told;
+	void (*on_links)(void *arg); /* NULL: nobody wants to know */
+	void *links_arg;
 };
 
 /* mirror->ifaces must hold name, ifindex, queue_base and queues of all interfaces. Dumps everything. */
@@ -54,6 +56,10 @@ void netlink_fini(struct netlink *netlink);
 /* Asks the kernel for a neighbour: it comes into the mirror when found. -EINVAL: no such interface, no IPv4;
  * what the kernel says. */
 int netlink_neigh_ask(struct netlink *netlink, const uint8_t addr[16], uint32_t iface, uint32_t vlan);
+/* Reads all tables now, without waiting for news. */
+void netlink_refresh(struct netlink *netlink);
+/* on_links(arg) is called after each change of links, addresses or routes, the mirror being up to date. */
+void netlink_watch_links(struct netlink *netlink, void (*on_links)(void *arg), void *arg);
 /* Index of a device by name and whether it is up; used before the mirror is there. -ENODEV. */
 int netlink_iface_find(const char *name, uint32_t *ifindex, bool *is_up);
 

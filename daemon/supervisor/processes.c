@@ -12,7 +12,6 @@
 #include "daemon/common/rights.h"
 #include "daemon/supervisor/supervisor.h"
 
-#define NS_PER_S          1000000000ull
 #define WATCHDOG_TICK_NS  (NS_PER_S / 2)
 #define START_PATIENCE_NS (10 * NS_PER_S)
 #define STOP_PATIENCE_NS  (3 * NS_PER_S)
@@ -53,6 +52,8 @@ static int introduce_dataplane(struct process *process)
 	struct why why = {""};
 	struct msg m;
 
+	if (process->child.starts > 1)
+		ifaces_before_dataplane(supervisor);
 	init_message(supervisor, process, &m);
 	m.type = MSG_DP_INIT;
 	m.init.has_new_sockets = m.init.is_restart && supervisor->are_xsks_late;
@@ -61,10 +62,8 @@ static int introduce_dataplane(struct process *process)
 		return -EIO;
 	}
 	int error = child_send(&process->child, &m, fds, sizeof(fds) / sizeof(fds[0]));
-	for (uint32_t i = 0; i < supervisor->xsks_count && !error; i++) {
-		m = (struct msg){.type = MSG_DP_XSK, .xsk = supervisor->xsks[i].message};
-		error = child_send(&process->child, &m, &supervisor->xsks[i].fd, 1);
-	}
+	for (uint32_t i = 0; i < supervisor->config->ifaces_count && !error; i++)
+		error = xsks_send(supervisor, &process->child, i);
 	m = (struct msg){.type = MSG_DP_START};
 	return error ? error : child_send(&process->child, &m, NULL, 0);
 }
@@ -250,6 +249,7 @@ void dataplane_is_ready(struct supervisor *supervisor)
 	clients_introduce(supervisor);
 	listeners_introduce(supervisor);
 	processes_announce(supervisor);
+	ifaces_check(supervisor);
 }
 
 void processes_announce(struct supervisor *supervisor)

@@ -73,6 +73,28 @@ void publish_iface(struct supervisor *supervisor, uint32_t index, const struct v
 	view_end(view);
 }
 
+void publish_queues(struct supervisor *supervisor, uint32_t first, const struct view_queue *queues,
+		    uint32_t count)
+{
+	struct view *view = view_begin(supervisor);
+
+	/* Those that the interface had before may have had other numbers. */
+	for (uint32_t i = 0; i < IXD_QUEUES_MAX && count > 0; i++)
+		if (view->queues[i].is_used && view->queues[i].iface == queues[0].iface)
+			memset(&view->queues[i], 0, sizeof(view->queues[i]));
+	memcpy(&view->queues[first], queues, count * sizeof(*queues));
+	view_end(view);
+}
+
+void publish_queue_counters(struct supervisor *supervisor, const struct view_queue_counters *counters)
+{
+	struct view *view = view_begin(supervisor);
+
+	for (uint32_t i = 0; i < IXD_QUEUES_MAX; i++)
+		view->queues[i].counters = counters[i];
+	view_end(view);
+}
+
 void publish_client(struct supervisor *supervisor, uint32_t index)
 {
 	const struct client *client = &supervisor->clients[index];

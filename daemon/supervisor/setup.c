@@ -25,7 +25,6 @@ _Static_assert(sizeof(struct tcp_keys) <= KEYS_BYTES, "the keys fit into their m
 struct found_iface {
 	uint32_t ifindex;
 	uint32_t queues;
-	struct xdp_attached attached;
 };
 
 static int iface_find(const struct config_iface *iface, struct found_iface *found, struct why *why)
@@ -134,10 +133,9 @@ static int fixed_complete(struct config *config, struct why *why)
 
 	fixed->ephemeral_base = (uint16_t)config->ephemeral_first;
 	fixed->ephemeral_span = (uint16_t)(config->ephemeral_last - config->ephemeral_first + 1);
-	/* Not a well-known key: nobody is to know which flows share a core. */
-	if (getrandom(fixed->toeplitz_key, sizeof(fixed->toeplitz_key), 0) != sizeof(fixed->toeplitz_key))
-		return why_set(why, -errno, "random numbers: %s", strerror(errno));
-	return cpus_choose(config, why);
+	int error = rss_key_choose(config, why);
+
+	return error ? error : cpus_choose(config, why);
 }
 
 /* FILL and RX full, TX full and under completion, for each queue that a core may have to feed. */
@@ -235,33 +233,6 @@ static void mirror_fill(struct supervisor *supervisor, const struct found_iface 
 	}
 }
 
-static int iface_open(struct supervisor *supervisor, uint32_t index, const struct xdp_attached *attached,
-		      struct why *why)
-{
-	struct mirror *mirror = supervisor->mirror.area;
-	struct mirror_iface *iface = &mirror->ifaces[index];
-	struct view_iface seen = {
-	    .ifindex = iface->ifindex, .queues = iface->queues, .queue_base = iface->queue_base};
-
-	memcpy(seen.name, iface->name, sizeof(seen.name));
-	int error = bpf_set_iface_add(supervisor->bpf, iface->ifindex, iface->queue_base, iface->queues);
-	if (error)
-		return why_set(why, error, "interface %s: map ifaces: %s", iface->name, strerror(-error));
-	error = xsks_open_iface(supervisor, index, &seen, why);
-	if (error)
-		return error;
-	iface->is_native = attached->is_native;
-	iface->is_zerocopy = strcmp(seen.copy, "zerocopy") == 0;
-	snprintf(seen.mode, sizeof(seen.mode), "%s", attached->is_native ? "native" : "generic");
-	memcpy(seen.mode_why, attached->mode_why, sizeof(seen.mode_why));
-	log_info("interface %s: %u queue%s, %s mode%s%s%s, %s%s%s%s", seen.name, seen.queues,
-		 seen.queues == 1 ? "" : "s", seen.mode, seen.mode_why[0] ? " (" : "", seen.mode_why,
-		 seen.mode_why[0] ? ")" : "", seen.copy, seen.copy_why[0] ? " (" : "", seen.copy_why,
-		 seen.copy_why[0] ? ")" : "");
-	publish_iface(supervisor, index, &seen);
-	return 0;
-}
-
 /* The instance's lock keeps a second one of the same name away; this, one that was given the same pin_dir.
  * The directory that a dead predecessor left carries no lock. */
 static int pin_dir_lock(struct supervisor *supervisor, struct why *why)
@@ -306,25 +277,26 @@ static int program_attach(struct supervisor *supervisor, struct found_iface *fou
 	const struct config *config = supervisor->config;
 	int error = bpf_open(supervisor, why);
 
-	for (uint32_t i = 0; i < config->ifaces_count && !error; i++)
+	for (uint32_t i = 0; i < config->ifaces_count && !error; i++) {
 		error = xdp_attach(supervisor->bpf, config->ifaces[i].name, found[i].ifindex,
-				   (enum xdp_mode)config->ifaces[i].mode, &found[i].attached, why);
+				   (enum xdp_mode)config->ifaces[i].mode, &supervisor->ifaces[i].attached, why);
+		supervisor->ifaces[i].attached_ifindex = found[i].ifindex;
+	}
 	return error;
 }
 
-static int network_open(struct supervisor *supervisor, const struct found_iface *found, struct why *why)
+static int network_open(struct supervisor *supervisor, struct why *why)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
 	const struct static_config *fixed = &supervisor->config->fixed;
 
-	int error = bpf_set_flow_groups_spread(supervisor->bpf, fixed->flow_groups, fixed->cores);
+	for (uint32_t group = 0; group < fixed->flow_groups; group++)
+		supervisor->core_of_group[group] = group % fixed->cores;
+	int error = bpf_set_flow_groups(supervisor->bpf, fixed->flow_groups, supervisor->core_of_group);
 	if (error)
 		return why_set(why, error, "map flow_groups: %s", strerror(-error));
 	for (uint32_t i = 0; i < mirror->ifaces_count && !error; i++)
-		error = iface_open(supervisor, i, &found[i].attached, why);
-	/* Late sockets are made anew for each dataplane, and then the UMEM is registered again. */
-	if (!supervisor->are_xsks_late)
-		umem_unmap(&supervisor->umem);
+		error = iface_sockets_open(supervisor, i, why);
 	return error;
 }
 
@@ -351,12 +323,13 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 		return error;
 	mirror_fill(supervisor, found);
 	publish_init(supervisor);
-	error = network_open(supervisor, found, why);
+	error = network_open(supervisor, why);
 	if (error)
 		return error;
 	supervisor->has_netlink = true;
-	return netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf,
-			    why);
+	error = netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf,
+			     why);
+	return error ? error : ifaces_watch(supervisor, why);
 }
 
 void setup_undo(struct supervisor *supervisor)
@@ -364,6 +337,11 @@ void setup_undo(struct supervisor *supervisor)
 	if (supervisor->has_netlink)
 		netlink_fini(&supervisor->netlink);
 	supervisor->has_netlink = false;
+	ethtool_news_close(&supervisor->ethtool_news, &supervisor->loop);
+	loop_timer_clear(&supervisor->ifaces_timer);
+	loop_timer_clear(&supervisor->ifaces_tick);
+	for (uint32_t i = 0; i < IXD_IFACES_MAX; i++)
+		iface_rss_restore(supervisor, i);
 	/* Steering ends before the sockets go: no packet of an owned flow falls between. */
 	bpf_set_free(supervisor->bpf);
 	supervisor->bpf = NULL;

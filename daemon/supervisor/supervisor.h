@@ -5,6 +5,8 @@
  *
  *   setup.c       what must outlive the children: memories, XDP program, sockets
  *   xsks.c        the AF_XDP sockets
+ *   ifaces.c      interfaces that go, come back or change while ixd runs
+ *   ifaces_rss.c  which flows RSS brings to which queue
  *   processes.c   dataplane and control: start, first messages, watchdog, restart
  *   messages.c    what they say, each message checked and passed to the file that acts on it
  *   clients.c     admission of clients and their end
@@ -24,16 +26,19 @@
 #include "daemon/supervisor/claims.h"
 #include "daemon/supervisor/client_memory.h"
 #include "daemon/supervisor/config.h"
+#include "daemon/supervisor/ethtool_news.h"
 #include "daemon/supervisor/instance.h"
 #include "daemon/supervisor/log_budget.h"
 #include "daemon/supervisor/loop.h"
 #include "daemon/supervisor/netlink.h"
+#include "daemon/supervisor/rss.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/why.h"
 #include "daemon/supervisor/xdp_attach.h"
 #include "daemon/supervisor/xsk_create.h"
 
 #define NS_PER_MS         1000000ull
+#define NS_PER_S          1000000000ull
 #define CLIENT_GROUPS_MAX 256
 
 struct supervisor;
@@ -48,9 +53,29 @@ struct shared_memory {
 
 struct xsk {
 	int fd;
+	bool is_bound;
 	struct msg_xsk message;
 	struct xsk_request request; /* as it was made */
 };
+
+enum iface_state { IFACE_CLOSED, IFACE_OPEN, IFACE_CLOSING }; /* ifaces.c */
+
+struct iface {
+	enum iface_state state;
+	uint32_t attached_ifindex;    /* device that carries the XDP program; 0: none */
+	struct xdp_attached attached; /* the mode it got */
+	struct view_iface seen;       /* as published */
+	bool is_diagonal;             /* a queue has the socket of its own core only */
+	bool is_distrusted;           /* RSS has led packets elsewhere than its table says */
+	bool has_rss_before;
+	struct rss rss_before, rss_ours; /* the table as found, and as set */
+	uint64_t queues_had;             /* while closed: through these the kernel had frames */
+	uint32_t closes;
+	char reason[128]; /* why it was closed the last time */
+	char said[192];   /* last line about waiting: not to be repeated */
+};
+_Static_assert(sizeof(((struct iface *)NULL)->reason) <= sizeof(((struct view_iface *)NULL)->copy_why),
+	       "the reason can be shown");
 
 enum client_state {
 	CLIENT_FREE,
@@ -123,6 +148,13 @@ struct supervisor {
 	struct umem umem;
 	struct state_layout layout;
 	struct shared_memory state, keys, stats, mirror, view;
+	struct iface ifaces[IXD_IFACES_MAX];
+	struct ethtool_news ethtool_news;
+	struct loop_timer ifaces_timer, ifaces_tick;
+	uint32_t core_of_group[IXD_FLOW_GROUPS]; /* as in the map flow_groups */
+	bool has_rss_groups;                     /* they follow from an interface's RSS table */
+	bool are_ifaces_steady;                  /* at the last tick nothing was being changed */
+	uint64_t no_socket_packets;              /* dropped for want of a socket, at the last tick */
 	struct xsk *xsks;
 	uint32_t xsks_count;
 	bool are_xsks_late; /* see xsks.c */
@@ -148,11 +180,40 @@ struct supervisor {
 int setup_all(struct supervisor *supervisor, struct why *why);
 void setup_undo(struct supervisor *supervisor);
 
+/* ifaces.c */
+/* Makes an interface's sockets, its XDP program being attached and the mirror saying which queues; publishes
+ * what it got. */
+int iface_sockets_open(struct supervisor *supervisor, uint32_t index, struct why *why);
+/* From here on looks what becomes of them. */
+int ifaces_watch(struct supervisor *supervisor, struct why *why);
+/* Looks now; arg is the supervisor. */
+void ifaces_check(void *arg);
+/* Before a dataplane is introduced: it must not be given sockets of devices that are gone. */
+void ifaces_before_dataplane(struct supervisor *supervisor);
+void iface_on_closed(struct supervisor *supervisor, const struct msg_iface *m);
+void iface_on_opened(struct supervisor *supervisor, const struct msg_iface *m);
+
+/* ifaces_rss.c */
+/* The flow hash's key: that of the first interface whose RSS could be used, else a random one. */
+int rss_key_choose(struct config *config, struct why *why);
+/* Decides whether the interface's queues need the sockets of all cores; reads RSS, and sets it where that is
+ * allowed and helps. */
+void iface_rss_arrange(struct supervisor *supervisor, uint32_t index, struct view_iface *seen);
+/* Whether RSS still is what it was arranged to be. */
+bool iface_rss_is_intact(struct supervisor *supervisor, uint32_t index);
+/* Sets back what was changed, at the end. */
+void iface_rss_restore(struct supervisor *supervisor, uint32_t index);
+
 /* xsks.c */
-/* Makes the sockets of one interface and says in *seen whether they copy, and why. */
+/* Makes the sockets of one interface and says in *seen whether they copy, and why; all of them or none. */
 int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct view_iface *seen,
 		    struct why *why);
+void xsks_close_iface(struct supervisor *supervisor, uint32_t iface_index);
 void xsks_close(struct supervisor *supervisor);
+/* Sends an interface's sockets to a dataplane. */
+int xsks_send(struct supervisor *supervisor, const struct child *child, uint32_t iface_index);
+/* Publishes what the kernel has counted on them. */
+void xsks_read_counters(struct supervisor *supervisor);
 /* Before a further dataplane is introduced: new sockets where it could not map the old ones' rings. */
 int xsks_renew(struct supervisor *supervisor, struct why *why);
 /* When a dataplane has mapped the rings: binds what is not bound yet. */
@@ -213,6 +274,10 @@ int publish_init(struct supervisor *supervisor);
 void publish_processes(struct supervisor *supervisor);
 void publish_config(struct supervisor *supervisor, bool is_reconfigured);
 void publish_iface(struct supervisor *supervisor, uint32_t index, const struct view_iface *iface);
+void publish_queues(struct supervisor *supervisor, uint32_t first, const struct view_queue *queues,
+		    uint32_t count);
+/* counters: one for each queue of the instance. */
+void publish_queue_counters(struct supervisor *supervisor, const struct view_queue_counters *counters);
 void publish_client(struct supervisor *supervisor, uint32_t index);
 void publish_listener(struct supervisor *supervisor, uint32_t index);
 

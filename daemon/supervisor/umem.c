@@ -82,6 +82,18 @@ int umem_create(struct umem *umem, size_t bytes, enum umem_pages pages, struct w
 	return 0;
 }
 
+int umem_map(struct umem *umem, struct why *why)
+{
+	if (umem->area != NULL)
+		return 0;
+	void *area = mmap(NULL, umem->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, umem->fd, 0);
+
+	if (area == MAP_FAILED)
+		return why_set(why, -errno, "packet memory cannot be mapped again: %s", strerror(errno));
+	umem->area = area;
+	return 0;
+}
+
 void umem_unmap(struct umem *umem)
 {
 	if (umem->area != NULL)

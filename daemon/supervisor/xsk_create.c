@@ -4,8 +4,8 @@
  * ours, and mapping rings, which is the dataplane's.
  *
  * Kinds of socket, by what bind() is told:
- *   first of the instance    registers the UMEM; flags say copy mode, the others inherit it
- *   first of another queue   XDP_SHARED_UMEM with the first socket; FILL and COMPLETION rings of its own
+ *   first of a copy mode     registers the UMEM; flags say the mode, the others inherit it
+ *   first of another queue   XDP_SHARED_UMEM with that socket; FILL and COMPLETION rings of its own
  *   further ones of a queue  XDP_SHARED_UMEM with the queue's primary; no FILL, no COMPLETION ring
  */
 #include "daemon/supervisor/xsk_create.h"
@@ -14,17 +14,16 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_xdp.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/common/limits.h"
+#include "daemon/supervisor/ethtool.h"
 
 /* A killed predecessor's sockets are taken apart after its exit, within some 20 ms; nothing announces it. */
 #define BIND_RETRY_LIMIT_NS    1000000000L
@@ -40,22 +39,7 @@ static int ring_set(int fd, int option, uint32_t slots)
 	return option_set(fd, option, &slots, sizeof(slots));
 }
 
-/* An ethtool command on an interface of this network namespace. */
-static int ethtool_call(const char *iface_name, void *command)
-{
-	struct ifreq request = {.ifr_data = command};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", iface_name);
-	int err = ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
-
-	close(fd);
-	return err;
-}
-
-static void driver_name(const char *iface_name, char *name, size_t size)
+void xsk_driver_name(const char *iface_name, char *name, size_t size)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
 
@@ -126,11 +110,7 @@ static struct sockaddr_xdp bind_address(const struct xsk_request *r)
 		return address;
 	}
 	address.sxdp_flags = XDP_USE_NEED_WAKEUP;
-	if (r->copy == XSK_COPY_COPY || (r->copy == XSK_COPY_AUTO && r->is_late))
-		address.sxdp_flags |= XDP_COPY;
-	else if (r->copy == XSK_COPY_ZEROCOPY)
-		address.sxdp_flags |= XDP_ZEROCOPY;
-	/* Neither flag: the kernel tries zero copy and takes copy mode when the driver declines. */
+	address.sxdp_flags |= r->copy == XSK_COPY_ZEROCOPY ? XDP_ZEROCOPY : XDP_COPY;
 	return address;
 }
 
@@ -152,7 +132,7 @@ static int bind_failed(const struct xsk_request *r, int error, struct why *why)
 	char driver[32];
 	struct why ignored;
 
-	driver_name(r->iface_name, driver, sizeof(driver));
+	xsk_driver_name(r->iface_name, driver, sizeof(driver));
 	why_set(why, error, "%s", strerror(-error));
 	switch (error) {
 	case -EBUSY:
@@ -166,10 +146,9 @@ static int bind_failed(const struct xsk_request *r, int error, struct why *why)
 	case -EOPNOTSUPP:
 	case -EPROTONOSUPPORT:
 		why_set(why, error,
-			"its driver (%s) has no zero copy here, which %s; set copy = \"auto\" or \"copy\"",
-			driver,
-			r->first_fd >= 0 ? "the instance's first interface has"
-					 : "copy = \"zerocopy\" asks for");
+			"its driver (%s) has no zero copy here, which copy = \"zerocopy\" asks for; set copy = "
+			"\"auto\" or \"copy\"",
+			driver);
 		break;
 	case -ENETDOWN:
 		why_set(why, error, "the interface is down; set it up with \"ip link set dev %s up\"",
@@ -202,29 +181,13 @@ static int socket_open(struct why *why)
 	return why_set(why, err, "no AF_XDP socket: %s", strerror(-err));
 }
 
-static void mode_report(const struct xsk_request *r, struct xsk_made *made)
+static void mode_report(struct xsk_made *made)
 {
 	struct xdp_options options = {0};
 	socklen_t bytes = sizeof(options);
-	char driver[32];
 
 	made->is_zerocopy = getsockopt(made->fd, SOL_XDP, XDP_OPTIONS, &options, &bytes) == 0 &&
 			    (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
-	if (made->is_zerocopy || r->copy != XSK_COPY_AUTO)
-		return;
-	driver_name(r->iface_name, driver, sizeof(driver));
-	snprintf(made->copy_why, sizeof(made->copy_why),
-		 "no zero copy: driver %s has none, or none in this XDP mode or with these queues", driver);
-}
-
-/* What bind() will give a late socket, which must be known before: the same as what is asked for explicitly.
- */
-static void mode_foretell(const struct xsk_request *r, struct xsk_made *made)
-{
-	made->is_zerocopy = r->copy == XSK_COPY_ZEROCOPY;
-	if (r->copy == XSK_COPY_AUTO)
-		snprintf(made->copy_why, sizeof(made->copy_why),
-			 "no zero copy: before Linux 6.4 it is not tried; copy = \"zerocopy\" demands it");
 }
 
 /* Whether another process could map the rings of this bound socket. */
@@ -280,7 +243,8 @@ int xsk_create(const struct xsk_request *r, struct xsk_made *made, struct why *w
 	if (err < 0)
 		return err;
 	if (r->is_late) {
-		mode_foretell(r, made);
+		/* What bind() will give must be known before: what is asked for, or an error. */
+		made->is_zerocopy = r->copy == XSK_COPY_ZEROCOPY;
 		return 0;
 	}
 	err = xsk_bind(r, made->fd, why);
@@ -294,10 +258,32 @@ int xsk_create(const struct xsk_request *r, struct xsk_made *made, struct why *w
 
 		socket_discard(made);
 		late.is_late = true;
-		return xsk_create(&late, made, why);
+		if (r->is_optional)
+			late.copy = XSK_COPY_COPY;
+		err = xsk_create(&late, made, why);
+		if (r->is_optional)
+			snprintf(made->copy_why, sizeof(made->copy_why),
+				 "before Linux 6.4 zero copy is not tried; copy = \"zerocopy\" demands it");
+		return err;
 	}
 	made->is_bound = true;
-	mode_report(r, made);
+	mode_report(made);
+	return 0;
+}
+
+int xsk_counters_read(int fd, struct xsk_counters *counters)
+{
+	struct xdp_statistics s = {0};
+	socklen_t bytes = sizeof(s);
+
+	if (getsockopt(fd, SOL_XDP, XDP_STATISTICS, &s, &bytes) < 0)
+		return -errno;
+	*counters = (struct xsk_counters){.rx_dropped = s.rx_dropped,
+					  .rx_invalid = s.rx_invalid_descs,
+					  .tx_invalid = s.tx_invalid_descs,
+					  .rx_ring_full = s.rx_ring_full,
+					  .fill_empty = s.rx_fill_ring_empty_descs,
+					  .tx_empty = s.tx_ring_empty_descs};
 	return 0;
 }
 

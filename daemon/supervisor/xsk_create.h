@@ -11,12 +11,14 @@
 #define DAEMON_SUPERVISOR_XSK_CREATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "daemon/common/msg.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/why.h"
 
+/* AUTO is for the configuration alone: each queue tries zero copy, then copies. */
 enum xsk_copy { XSK_COPY_AUTO, XSK_COPY_COPY, XSK_COPY_ZEROCOPY };
 
 struct xsk_request {
@@ -24,10 +26,12 @@ struct xsk_request {
 	uint32_t ifindex;
 	uint32_t queue;      /* of the interface, from 0 */
 	bool is_primary;     /* the first socket of this queue: brings FILL and COMPLETION */
-	enum xsk_copy copy;  /* for a secondary: what the primary of its queue got */
+	enum xsk_copy copy;  /* COPY or ZEROCOPY; for a secondary what the primary of its queue got */
+	bool is_optional;    /* ZEROCOPY that is only tried: a late socket copies instead */
 	uint32_t ring_slots; /* of each ring; a power of two */
 	const struct umem *umem;
-	int first_fd;   /* socket that registered the UMEM, -1: this one registers it */
+	int first_fd;   /* any bound socket of the same copy mode, whose UMEM is shared; -1: this one
+			 * registers it. A UMEM has one mode, the same memory may be registered for both. */
 	int primary_fd; /* for a secondary: the primary of its queue */
 	bool is_late;   /* leave it unbound: what the first socket of this kernel got (!is_bound) */
 };
@@ -38,7 +42,12 @@ struct xsk_made {
 	bool is_zerocopy;
 	bool has_tx;
 	uint32_t rx_slots, tx_slots, fill_slots, comp_slots; /* 0: the socket has no such ring of its own */
-	char copy_why[128]; /* why `auto` did not get zero copy; else empty */
+	char copy_why[128]; /* why a late socket copies although zero copy was to be tried; else empty */
+};
+
+/* What the kernel counted on a socket (XDP_STATISTICS) since it was made. */
+struct xsk_counters {
+	uint64_t rx_dropped, rx_invalid, tx_invalid, rx_ring_full, fill_empty, tx_empty;
 };
 
 /* Errors name interface, queue and reason; EBUSY right after a killed predecessor is retried within one
@@ -47,6 +56,10 @@ int xsk_create(const struct xsk_request *request, struct xsk_made *made, struct 
 /* Binds a late socket. request is the one that it was made with; its descriptors must be open, umem may be
  * unmapped. Errors as those of xsk_create(). */
 int xsk_bind(const struct xsk_request *request, int fd, struct why *why);
+/* 0 or negative errno. */
+int xsk_counters_read(int fd, struct xsk_counters *counters);
+/* The name of the interface's driver, or "unknown". */
+void xsk_driver_name(const char *iface_name, char *name, size_t size);
 /* Number of combined or receive queues that the interface has now; negative errno. */
 int xsk_queues_of(const char *iface_name, struct why *why);
 

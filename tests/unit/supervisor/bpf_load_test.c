@@ -161,9 +161,11 @@ Test(bpf_load, maps_take_what_is_in_range)
 	cr_expect_eq(bpf_set_local_add(set, one, 0), 0, "again is the same");
 	cr_expect_eq(bpf_set_local_del(set, one, 0), 0);
 	cr_expect_eq(bpf_set_local_del(set, one, 0), -ENOENT);
-	cr_expect_eq(bpf_set_iface_add(set, 7, 0, IXD_QUEUES_MAX), 0);
-	cr_expect_eq(bpf_set_iface_add(set, 7, 1, IXD_QUEUES_MAX), -ERANGE);
-	cr_expect_eq(bpf_set_iface_add(set, 7, 0, IXD_QUEUES_MAX + 1), -ERANGE);
+	cr_expect_eq(bpf_set_iface_add(set, 7, 0, IXD_QUEUES_MAX, false), 0);
+	cr_expect_eq(bpf_set_iface_add(set, 7, 1, IXD_QUEUES_MAX, true), -ERANGE);
+	cr_expect_eq(bpf_set_iface_add(set, 7, 0, IXD_QUEUES_MAX + 1, false), -ERANGE);
+	cr_expect_eq(bpf_set_iface_del(set, 7), 0);
+	cr_expect_eq(bpf_set_iface_del(set, 7), -ENOENT);
 	cr_expect_eq(bpf_set_xsk(set, IXD_QUEUES_MAX, 0, 0), -ERANGE);
 	cr_expect_eq(bpf_set_xsk(set, 0, IXD_CORES_MAX, 0), -ERANGE);
 	cr_expect_eq(bpf_set_flow_groups_spread(set, IXD_FLOW_GROUPS + 1, 1), -ERANGE);

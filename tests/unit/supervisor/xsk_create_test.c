@@ -52,7 +52,7 @@ static struct xsk_request request(uint32_t queue, int first_fd, int primary_fd)
 	    .ifindex = if_nametoindex("va0"),
 	    .queue = queue,
 	    .is_primary = primary_fd < 0,
-	    .copy = XSK_COPY_AUTO,
+	    .copy = XSK_COPY_COPY,
 	    .ring_slots = SLOTS,
 	    .umem = &umem,
 	    .first_fd = first_fd,
@@ -98,7 +98,6 @@ Test(xsk_create, two_queues_and_two_cores_share_one_umem)
 	cr_expect(third.has_tx);
 	cr_expect_eq(fourth.tx_slots, SLOTS);
 	cr_expect_not(first.is_zerocopy);
-	cr_expect_not_null(strstr(first.copy_why, first.is_bound ? "veth" : "6.4"), "%s", first.copy_why);
 	/* The supervisor's mapping may go: the pages are the kernel's and the memfd's. */
 	umem_unmap(&umem);
 	close(fourth.fd);
@@ -256,7 +255,7 @@ static void testbed_open(struct testbed *t, bool is_late)
 	snprintf(pin_dir, sizeof(pin_dir), "%s/ixd/unit", netns_bpffs);
 	cr_assert_eq(bpf_set_load(&fixed, pin_dir, &t->set, &why), 0, "%s", why.text);
 	ixd_toeplitz_table(fixed.toeplitz_key, &t->toeplitz);
-	cr_assert_eq(bpf_set_iface_add(t->set, ifindex, 0, 1), 0);
+	cr_assert_eq(bpf_set_iface_add(t->set, ifindex, 0, 1, false), 0);
 	cr_assert_eq(bpf_set_local_add(t->set, local, 0), 0);
 	cr_assert_eq(bpf_set_owned_add(t->set, any, 80, 0, 0), 0);
 	t->requests[0] = request(0, -1, -1);
@@ -346,7 +345,6 @@ Test(xsk_create, late_socket_knows_its_mode_beforehand)
 
 	cr_expect_not(made.is_bound);
 	cr_expect_not(made.is_zerocopy);
-	cr_expect_not_null(strstr(made.copy_why, "6.4"), "%s", made.copy_why);
 	close(made.fd);
 	r.copy = XSK_COPY_ZEROCOPY;
 	made = make(r);

@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# An interface changes while ixd serves it: another number of queues, gone and there again under its name with
+# another number, link down and up, MTU, renamed. ixd says what it sees and recovers; connections that the peer still
+# has go on.
+. "$(dirname "$0")/../lib/harness.sh"
+
+# hold NAME: connections that send now and then, in the background, until told to end
+hold() {
+	start "$1" in_peer k-client "$IX_ADDR:7000" hold --connections 20 --bytes 100 --timeout 170
+	check "20 connections that stay" wait_line "$1" 'held=20' 20
+}
+
+established() {
+	in_ix ixctl ss --json | jq -e '[.. | objects | select(.state? == "established")] | length == 20'
+}
+
+still_there() {
+	check "$1: the connections that stayed are there" established
+	check "$1: the peer has them" is_alive hold
+}
+
+echoes() {
+	in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 20000 --timeout 60
+}
+
+status_says() {
+	in_ix ixctl status --json | jq -e ".interfaces[0] | $1"
+}
+
+says() {
+	wait_until "${2:-10}" grep -Eq -- "$1" "$T/log/ixd-default"
+}
+
+counter() {
+	in_ix ixctl stats -a --json | jq --arg name "$1" '[.counters[] | select("\(.group).\(.name)" == $name).value] | add'
+}
+
+# Nothing is under way, every frame has an owner, and no one touched what was not his.
+frames_add_up() {
+	[ "$(counter frames.kernel_tx)" = 0 ] && [ "$(counter frames.core)" = 0 ] &&
+		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ] &&
+		[ "$(counter core.frame_faults)" = 0 ]
+}
+
+net_pair 4 4
+in_ix ethtool -L ix0 rx 2 tx 2
+QUEUES=0 CORES=2 EXTRA='check_frames = true;' ixd_conf default
+check "ixd starts" ixd_start
+check "status: two queues, copied, the driver's name" status_says \
+	'.queues == 2 and .copy == "copy" and .driver == "veth" and .rss == "software" and (.queue_list | length == 2)'
+serve echo ix-echo -l "*:7000"
+check "echo" echoes
+hold hold
+
+in_ix ethtool -L ix0 rx 4 tx 4
+check "more queues: ixd says so" says 'ix0: has 4 queues now, had 2'
+check "more queues: new sockets" says 'ix0: has new AF_XDP sockets \(device [0-9]+, 4 queues'
+check "more queues: status" status_says '.queues == 4 and .closes == 1 and (.queue_list | length == 4)'
+check "more queues: serves" echoes
+still_there "more queues"
+check "more queues: frames add up" wait_until 5 frames_add_up
+
+in_ix ip link set ix0 down
+check "link down: ixd says so" says 'interface ix0 is down'
+in_ix ip link set ix0 up
+check "link up: serves" wait_until 10 echoes
+still_there "link down and up"
+
+in_ix ip link set ix0 mtu 1400
+check "MTU: ixd sees it" says 'interface ix0 has MTU 1400 now'
+check "MTU: serves" echoes
+in_ix ip link set ix0 mtu 1500
+
+# The peer's end goes with ours; its addresses and connections stay those of its namespace.
+in_ix ip link del ix0
+check "device gone: ixd says so" says 'ix0: its device is gone'
+check "device gone: status" wait_until 5 status_says '.copy == "closed"'
+check "device gone: ixd waits for it" says 'ix0: waiting for a device of this name'
+check "device gone: connections are kept" established
+check "the same name again" net_link ix0 p0 "$IX_ADDR" "$PEER_ADDR" 2 2
+check "device back: new sockets" says 'new AF_XDP sockets \(device [0-9]+, 2 queues'
+check "device back: status" status_says '.queues == 2 and .copy == "copy" and .closes == 2'
+check "device back: serves" wait_until 10 echoes
+still_there "device back"
+check "device back: frames add up" wait_until 5 frames_add_up
+start more in_peer k-client "$IX_ADDR:7000" hold --connections 5 --bytes 100 --timeout 100
+check "device back: new ones beside" wait_line more 'held=5' 20
+stop more
+
+kill -KILL "$(child_of ixd-default dataplane)"
+in_ix ip link del ix0
+check "gone while no dataplane ran: it runs again" says 'dataplane runs again'
+check "and back" net_link ix0 p0 "$IX_ADDR" "$PEER_ADDR" 2 2
+check "and serves" wait_until 20 echoes
+check "and its frames add up" wait_until 5 frames_add_up
+
+in_ix ip link set ix0 down
+in_ix ip link set ix0 name other0
+in_ix ip link set other0 up
+check "renamed: ixd says so" says 'ix0: is called other0 now'
+check "renamed: serves" wait_until 10 echoes
+stop hold
+stop echo
+ixd_stop default other0
