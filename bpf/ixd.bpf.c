@@ -182,8 +182,8 @@ static __always_inline int flow_redirect(struct xdp_md *ctx, const struct flow *
 
 	if (iface && queue < iface->queues) {
 		__u32 number = iface->queue_base + queue;
-		__u32 core = is_icmp && iface->is_diagonal && config.cores ? number % config.cores
-									   : flow_core(flow);
+		__u32 core =
+		    is_icmp && iface->is_diagonal && config.cores ? number % config.cores : flow_core(flow);
 		__u32 index = number * config.cores_max + core;
 
 		/* An empty slot gives back the action in the flags. */

@@ -59,7 +59,8 @@ static void print_queue(struct output *o, const json_t *queue, bool is_mixed)
 	if (dropped > 0)
 		fprintf(o->out, ", %lld packets dropped", dropped);
 	if (integer(queue, "ring_full") > 0)
-		fprintf(o->out, " (%lld with a full ring: the core was too slow)", integer(queue, "ring_full"));
+		fprintf(o->out, " (%lld with a full ring: the core was too slow)",
+			integer(queue, "ring_full"));
 	if (integer(queue, "invalid") > 0)
 		fprintf(o->out, ", %lld descriptors refused by the kernel", integer(queue, "invalid"));
 	fputc('\n', o->out);

@@ -190,8 +190,8 @@ static void answer(struct core *core, uint32_t type, const struct mail *to, int3
 	core_tell(core, &mail);
 }
 
-/* The driver has let go of the old sockets' frames, and every core has given home what it had of them. They are
- * taken back before the first goes to a new socket, whose queue may have the same number. */
+/* The driver has let go of the old sockets' frames, and every core has given home what it had of them. They
+ * are taken back before the first goes to a new socket, whose queue may have the same number. */
 static int iface_connect(struct core *core, const struct mail *mail)
 {
 	struct xsk_arrivals *arrivals = mail->iface.arrivals;

@@ -49,8 +49,8 @@ struct dataplane {
 	struct tcp_keys keys;
 	struct ixd_toeplitz *toeplitz;
 	struct core *core[IXD_CORES_MAX];
-	struct frame_exchange *exchange; /* frame.h: rings between cores */
-	struct frame_sum *frame_sums;    /* frame_check.h; NULL: frames are not checked */
+	struct frame_exchange *exchange;   /* frame.h: rings between cores */
+	struct frame_sum *frame_sums;      /* frame_check.h; NULL: frames are not checked */
 	uint32_t tx_cores[IXD_IFACES_MAX]; /* a bit for each core that has a TX ring there; main thread's */
 	uint64_t queues_inherited;         /* start-up: queues whose sockets a dataplane had before */
 	int supervisor_fd;

@@ -35,8 +35,8 @@ struct iface_slot {
 	uint32_t step;    /* enum mail_type, MAIL_NONE: nothing is under way */
 	uint32_t missing; /* cores that have not answered yet */
 	int32_t outcome;
-	uint64_t queues; /* for MAIL_IFACE_CONNECT */
-	bool is_due;     /* not posted yet: an inbox was full */
+	uint64_t queues;                              /* for MAIL_IFACE_CONNECT */
+	bool is_due;                                  /* not posted yet: an inbox was full */
 	struct xsk_arrivals *arrivals[IXD_CORES_MAX]; /* sockets that have come for MAIL_IFACE_CONNECT */
 };
 
@@ -196,10 +196,9 @@ static void ifaces_post(struct dispatch *d)
 {
 	for (uint32_t i = 0; i < IXD_IFACES_MAX; i++) {
 		struct iface_slot *slot = &d->ifaces[i];
-		struct mail mail = {.type = slot->step,
-				    .iface = {.iface = (uint8_t)i,
-					      .tx_cores = d->dp->tx_cores[i],
-					      .queues = slot->queues}};
+		struct mail mail = {
+		    .type = slot->step,
+		    .iface = {.iface = (uint8_t)i, .tx_cores = d->dp->tx_cores[i], .queues = slot->queues}};
 
 		if (!slot->is_due || !inboxes_have_room(d))
 			continue;

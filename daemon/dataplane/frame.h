@@ -22,9 +22,9 @@
 /* A core's free frames; a stack, so that the one used last, still in the cache, is used next. */
 struct frame_pool {
 	uint32_t count;
-	uint32_t tx_floor;     /* frames that sending leaves to receiving */
-	uint32_t first, total; /* this core's frames: first … first + total - 1 */
-	uint8_t *owner;        /* of the whole UMEM: frame_byte() */
+	uint32_t tx_floor;         /* frames that sending leaves to receiving */
+	uint32_t first, total;     /* this core's frames: first … first + total - 1 */
+	uint8_t *owner;            /* of the whole UMEM: frame_byte() */
 	struct frame_check *check; /* frame_check.h; NULL: off */
 	uint32_t stack[];
 };

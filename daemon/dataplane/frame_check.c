@@ -10,11 +10,11 @@
 #include "daemon/common/log.h"
 #include "daemon/dataplane/frame.h"
 
-#define PATTERN     0xdbfeedf00dfacadeull
-#define WORDS       (IXD_FRAME_BYTES / sizeof(uint64_t))
-#define LOGGED_MAX  8 /* faults come in crowds */
-#define FNV_OFFSET  0xcbf29ce484222325ull
-#define FNV_PRIME   0x100000001b3ull
+#define PATTERN    0xdbfeedf00dfacadeull
+#define WORDS      (IXD_FRAME_BYTES / sizeof(uint64_t))
+#define LOGGED_MAX 8 /* faults come in crowds */
+#define FNV_OFFSET 0xcbf29ce484222325ull
+#define FNV_PRIME  0x100000001b3ull
 
 struct frame_check {
 	uint8_t *umem, *owner;

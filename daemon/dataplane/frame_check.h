@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watches over frames when `check_frames` is set: whoever touches a frame that is not his is found out. A free
- * frame, and one that waits in a FILL ring, is filled with a pattern, which must be whole when it is taken for
- * sending; a frame that is being sent must be the same when its completion comes. A ring may only give back
- * what the kernel was given through its queue. Faults are counted and the first are logged.
+ * Watches over frames when `check_frames` is set: whoever touches a frame that is not his is found out. A
+ * free frame, and one that waits in a FILL ring, is filled with a pattern, which must be whole when it is
+ * taken for sending; a frame that is being sent must be the same when its completion comes. A ring may only
+ * give back what the kernel was given through its queue. Faults are counted and the first are logged.
  */
 #ifndef DAEMON_DATAPLANE_FRAME_CHECK_H
 #define DAEMON_DATAPLANE_FRAME_CHECK_H
@@ -27,7 +27,8 @@ struct frame_check_scope {
 	struct frame_sum *sums; /* one for each frame */
 };
 
-/* One for each core; *faults is a counter of it. What scope points to must outlive it. NULL without memory. */
+/* One for each core; *faults is a counter of it. What scope points to must outlive it. NULL without memory.
+ */
 struct frame_check *frame_check_new(const struct frame_check_scope *scope, uint64_t *faults);
 void frame_check_free(struct frame_check *check);
 /* Its pattern, for a pool that begins. */

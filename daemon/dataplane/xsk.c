@@ -421,7 +421,8 @@ bool xsk_fill_is_low(const struct core *core)
 		const uint32_t *producer = __atomic_load_n(&watch->producer, __ATOMIC_RELAXED);
 		const uint32_t *consumer = __atomic_load_n(&watch->consumer, __ATOMIC_RELAXED);
 
-		if (__atomic_load_n(producer, __ATOMIC_RELAXED) - __atomic_load_n(consumer, __ATOMIC_RELAXED) <
+		if (__atomic_load_n(producer, __ATOMIC_RELAXED) -
+			__atomic_load_n(consumer, __ATOMIC_RELAXED) <
 		    __atomic_load_n(&watch->half, __ATOMIC_RELAXED))
 			return true;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mapping the rings of sockets that the supervisor made. libxdp cannot take over an inherited socket, so it is
- * done here by XDP_MMAP_OFFSETS.
+ * Mapping the rings of sockets that the supervisor made. libxdp cannot take over an inherited socket, so it
+ * is done here by XDP_MMAP_OFFSETS.
  */
 #include <errno.h>
 #include <stdlib.h>

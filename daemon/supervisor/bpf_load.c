@@ -358,7 +358,8 @@ int bpf_set_no_socket_count(const struct bpf_set *set, uint64_t *packets)
 
 	if (counts == NULL)
 		return -ENOMEM;
-	int err = bpf_map_lookup_elem(bpf_map__fd(set->skeleton->maps.verdicts), &zero, counts) < 0 ? -errno : 0;
+	int err =
+	    bpf_map_lookup_elem(bpf_map__fd(set->skeleton->maps.verdicts), &zero, counts) < 0 ? -errno : 0;
 
 	for (int cpu = 0; cpu < cpus && err == 0; cpu++)
 		*packets += counts[cpu].dropped_no_socket;

@@ -295,8 +295,9 @@ static const struct config_key iface_keys[] = {
      .doc = "whether the driver writes packets straight into ixd's frames"},
     {.name = "rss",
      CHOICE(struct config_iface, rss, rss_uses, RSS_AUTO),
-     .doc = "whether the interface's RSS table is used and may be set so that flows come to their core's queue; "
-	    "keep: used, not set; software: neither"},
+     .doc =
+	 "whether the interface's RSS table is used and may be set so that flows come to their core's queue; "
+	 "keep: used, not set; software: neither"},
 };
 
 const struct config_section config_section_top = {"", top_keys, SIZE_OF(top_keys)};

@@ -104,8 +104,7 @@ int ethtool_news_open(struct ethtool_news *news, struct loop *loop, void (*on_ne
 	uint32_t group = 0;
 	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0)
 		group = group_find(socket);
-	if (group == 0 ||
-	    mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
+	if (group == 0 || mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
 		mnl_socket_close(socket);
 		return 0;
 	}

@@ -5,8 +5,8 @@
  *
  *   OPEN ── trouble ──▶ CLOSING ── dataplane has let go ──▶ CLOSED ── device is there and up ──▶ OPEN
  *
- * Connections know nothing of it: to them it is a path that loses packets for a while. Devices are found again
- * by name. Nothing changes here while no dataplane runs; the next one is given what there is then.
+ * Connections know nothing of it: to them it is a path that loses packets for a while. Devices are found
+ * again by name. Nothing changes here while no dataplane runs; the next one is given what there is then.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -85,8 +85,8 @@ __attribute__((format(printf, 3, 4))) static void iface_close(struct supervisor 
 
 /* ---- opening */
 
-/* The first number of a free range of `count` queues among those of all interfaces; the present one if it will
- * do. -1: there is none. */
+/* The first number of a free range of `count` queues among those of all interfaces; the present one if it
+ * will do. -1: there is none. */
 static int queue_base_find(struct supervisor *supervisor, uint32_t index, uint32_t count)
 {
 	const struct mirror *mirror = supervisor->mirror.area;
@@ -96,7 +96,8 @@ static int queue_base_find(struct supervisor *supervisor, uint32_t index, uint32
 		bool is_free = base + count <= IXD_QUEUES_MAX;
 
 		for (uint32_t i = 0; i < mirror->ifaces_count && is_free; i++)
-			is_free = i == index || mirror->ifaces[i].queue_base + mirror->ifaces[i].queues <= base ||
+			is_free = i == index ||
+				  mirror->ifaces[i].queue_base + mirror->ifaces[i].queues <= base ||
 				  base + count <= mirror->ifaces[i].queue_base;
 		if (is_free)
 			return (int)base;
@@ -188,11 +189,12 @@ static int mirror_follow(struct supervisor *supervisor, uint32_t index, uint32_t
 	int base = queue_base_find(supervisor, index, count);
 
 	if (base < 0)
-		return why_set(why, -ENOSPC, "the other interfaces have all of the %d queues", IXD_QUEUES_MAX);
+		return why_set(why, -ENOSPC, "the other interfaces have all of the %d queues",
+			       IXD_QUEUES_MAX);
 	if (count < (uint32_t)has)
 		say_once(supervisor, index, LOG_LEVEL_WARNING,
-			 "has %d queues and ixd serves %u: packets of its flows on the others are dropped", has,
-			 count);
+			 "has %d queues and ixd serves %u: packets of its flows on the others are dropped",
+			 has, count);
 	mirror_write_begin(mirror);
 	iface->ifindex = ifindex;
 	iface->queue_base = (uint32_t)base;
@@ -239,7 +241,8 @@ static void open_check(struct supervisor *supervisor, uint32_t index)
 		return;
 	}
 	if (strcmp(name, seen->name) != 0) {
-		say_once(supervisor, index, LOG_LEVEL_WARNING, "is called %s now; ixd goes on serving it", name);
+		say_once(supervisor, index, LOG_LEVEL_WARNING, "is called %s now; ixd goes on serving it",
+			 name);
 		return;
 	}
 	int has = xsk_queues_of(name, &why);
@@ -263,7 +266,8 @@ static void closed_check(struct supervisor *supervisor, uint32_t index)
 		return;
 	}
 	if (!is_up) {
-		say_once(supervisor, index, LOG_LEVEL_INFO, "is there again, and down: waiting for it to be set up");
+		say_once(supervisor, index, LOG_LEVEL_INFO,
+			 "is there again, and down: waiting for it to be set up");
 		return;
 	}
 	if (iface_reopen(supervisor, index, ifindex, &why) == 0)
@@ -299,7 +303,8 @@ void ifaces_before_dataplane(struct supervisor *supervisor)
 			is_closed(supervisor, i);
 		/* Nobody can map the rings of a socket whose device is gone. */
 		if (iface->state == IFACE_OPEN && if_indextoname(mirror->ifaces[i].ifindex, name) == NULL)
-			iface_close(supervisor, i, "its device is gone (unbound from its driver, or removed)");
+			iface_close(supervisor, i,
+				    "its device is gone (unbound from its driver, or removed)");
 	}
 }
 

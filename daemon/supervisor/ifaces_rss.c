@@ -66,7 +66,8 @@ static bool table_write(struct supervisor *supervisor, uint32_t index, const str
 	wanted = *found;
 	memcpy(wanted.key, supervisor->config->fixed.toeplitz_key, sizeof(wanted.key));
 	if (!rss_table_make(&wanted, &queues, groups, supervisor->core_of_group)) {
-		snprintf(seen->rss_why, sizeof(seen->rss_why), "a core has no queue of its own, or too few slots");
+		snprintf(seen->rss_why, sizeof(seen->rss_why),
+			 "a core has no queue of its own, or too few slots");
 		return false;
 	}
 	int error = rss_write(seen->name, &wanted, !key_is_ours(supervisor, found));
@@ -97,8 +98,7 @@ static bool try_align(struct supervisor *supervisor, uint32_t index, struct view
 		return false;
 	}
 	if (key_is_ours(supervisor, &rss)) {
-		if (!supervisor->has_rss_groups &&
-		    rss_groups_derive(&rss, &queues, groups, core_of_group))
+		if (!supervisor->has_rss_groups && rss_groups_derive(&rss, &queues, groups, core_of_group))
 			return groups_take(supervisor, core_of_group) == 0;
 		if (rss_is_aligned(&rss, &queues, groups, supervisor->core_of_group))
 			return true;
@@ -125,7 +125,8 @@ void iface_rss_arrange(struct supervisor *supervisor, uint32_t index, struct vie
 	if (supervisor->config->ifaces[index].rss == RSS_SOFTWARE)
 		snprintf(seen->rss_why, sizeof(seen->rss_why), "rss = \"software\"");
 	else if (iface->is_distrusted)
-		snprintf(seen->rss_why, sizeof(seen->rss_why), "packets came to other queues than its table says");
+		snprintf(seen->rss_why, sizeof(seen->rss_why),
+			 "packets came to other queues than its table says");
 	else if (queues.count < queues.cores)
 		snprintf(seen->rss_why, sizeof(seen->rss_why), "fewer queues than cores");
 	iface->is_diagonal = seen->rss_why[0] == '\0' && try_align(supervisor, index, seen);

@@ -133,7 +133,8 @@ bool rss_groups_derive(const struct rss *rss, const struct rss_queues *queues, u
 {
 	uint32_t parts[IXD_CORES_MAX] = {0};
 
-	/* Where slots are fewer than groups, a slot serves several groups; where they are more, the reverse. */
+	/* Where slots are fewer than groups, a slot serves several groups; where they are more, the reverse.
+	 */
 	for (uint32_t group = 0; group < groups; group++) {
 		uint32_t queue = rss->table[group & (rss->slots - 1)];
 

@@ -278,8 +278,9 @@ static int program_attach(struct supervisor *supervisor, struct found_iface *fou
 	int error = bpf_open(supervisor, why);
 
 	for (uint32_t i = 0; i < config->ifaces_count && !error; i++) {
-		error = xdp_attach(supervisor->bpf, config->ifaces[i].name, found[i].ifindex,
-				   (enum xdp_mode)config->ifaces[i].mode, &supervisor->ifaces[i].attached, why);
+		error =
+		    xdp_attach(supervisor->bpf, config->ifaces[i].name, found[i].ifindex,
+			       (enum xdp_mode)config->ifaces[i].mode, &supervisor->ifaces[i].attached, why);
 		supervisor->ifaces[i].attached_ifindex = found[i].ifindex;
 	}
 	return error;
@@ -327,8 +328,8 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 	if (error)
 		return error;
 	supervisor->has_netlink = true;
-	error = netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area, supervisor->bpf,
-			     why);
+	error = netlink_init(&supervisor->netlink, &supervisor->loop, supervisor->mirror.area,
+			     supervisor->bpf, why);
 	return error ? error : ifaces_watch(supervisor, why);
 }
 

@@ -145,10 +145,11 @@ static int bind_failed(const struct xsk_request *r, int error, struct why *why)
 		break;
 	case -EOPNOTSUPP:
 	case -EPROTONOSUPPORT:
-		why_set(why, error,
-			"its driver (%s) has no zero copy here, which copy = \"zerocopy\" asks for; set copy = "
-			"\"auto\" or \"copy\"",
-			driver);
+		why_set(
+		    why, error,
+		    "its driver (%s) has no zero copy here, which copy = \"zerocopy\" asks for; set copy = "
+		    "\"auto\" or \"copy\"",
+		    driver);
 		break;
 	case -ENETDOWN:
 		why_set(why, error, "the interface is down; set it up with \"ip link set dev %s up\"",

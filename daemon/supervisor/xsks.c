@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The AF_XDP sockets of the instance: for each queue one for each core that may own flows of it, or, where the
- * interface's RSS brings flows to their core's queues, one for its own core. Made once, so that they outlive
- * every dataplane; made anew when a driver was reset or has another number of queues, and, on kernels before
- * 6.4, where a new process cannot map the rings of a bound socket, for each dataplane, and bound when it has
- * mapped them.
+ * The AF_XDP sockets of the instance: for each queue one for each core that may own flows of it, or, where
+ * the interface's RSS brings flows to their core's queues, one for its own core. Made once, so that they
+ * outlive every dataplane; made anew when a driver was reset or has another number of queues, and, on kernels
+ * before 6.4, where a new process cannot map the rings of a bound socket, for each dataplane, and bound when
+ * it has mapped them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static int xsk_open(struct supervisor *supervisor, const struct xsk_request *req
 		return error;
 	supervisor->xsks_count++;
 	supervisor->are_xsks_late = !made->is_bound;
-	*xsk = (struct xsk){.fd = made->fd, .is_bound = made->is_bound, .request = *request, .message = place};
+	*xsk =
+	    (struct xsk){.fd = made->fd, .is_bound = made->is_bound, .request = *request, .message = place};
 	xsk->request.is_late = !made->is_bound; /* for xsk_bind(): the first socket has found it out */
 	xsk->request.copy = made->is_zerocopy ? XSK_COPY_ZEROCOPY : XSK_COPY_COPY;
 	xsk->message.is_primary = request->is_primary;
@@ -59,8 +60,8 @@ static int xsk_open(struct supervisor *supervisor, const struct xsk_request *req
 /* What a driver says to zero copy, as opposed to what would go wrong in copy mode, too. */
 static bool is_refusal(int error)
 {
-	return error != -EBUSY && error != -ENODEV && error != -ENETDOWN && error != -EPERM && error != -ENXIO &&
-	       error != -EBADF;
+	return error != -EBUSY && error != -ENODEV && error != -ENETDOWN && error != -EPERM &&
+	       error != -ENXIO && error != -EBADF;
 }
 
 static void refusal_describe(const struct xsk_request *request, int error, char *text, size_t size)
@@ -123,8 +124,7 @@ static int queue_open(struct supervisor *supervisor, uint32_t iface_index, uint3
 
 	place.core = place.owner_core = place.queue % fixed->cores;
 	*seen = (struct view_queue){.is_used = 1, .iface = iface_index, .queue = queue, .core = place.core};
-	int error =
-	    primary_open(supervisor, &request, &place, (enum xsk_copy)config->copy, seen, &made, why);
+	int error = primary_open(supervisor, &request, &place, (enum xsk_copy)config->copy, seen, &made, why);
 	request.is_primary = request.is_optional = false;
 	request.primary_fd = made.fd;
 	request.copy = made.is_zerocopy ? XSK_COPY_ZEROCOPY : XSK_COPY_COPY;

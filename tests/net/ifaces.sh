@@ -15,9 +15,12 @@ established() {
 	in_ix ixctl ss --json | jq -e '[.. | objects | select(.state? == "established")] | length == 20'
 }
 
+# still_there WHAT: they carry data
 still_there() {
 	check "$1: the connections that stayed are there" established
-	check "$1: the peer has them" is_alive hold
+	ROUNDS=$((${ROUNDS:-0} + 1))
+	kill -USR1 "${PIDS[hold]}"
+	check "$1: and carry data" wait_line hold "^round=$ROUNDS\$" 60
 }
 
 echoes() {

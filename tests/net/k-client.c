@@ -427,15 +427,41 @@ static int run_receive(const struct options *options)
 	return 0;
 }
 
-/* ---- hold: open connections, send --bytes on each, then only read; report how each one ends */
+/* ---- hold: open connections, send --bytes on each, then only read; report how each one ends. SIGUSR1: send
+ * on each again, and say when an echo of all has come */
+
+static volatile sig_atomic_t has_signal;
+
+static void on_signal(int number)
+{
+	(void)number;
+	has_signal = 1;
+}
+
+static uint64_t hold_send_again(const struct options *options, const struct pollfd *polls)
+{
+	const size_t bytes = options->bytes < BUFFER_BYTES ? options->bytes : BUFFER_BYTES;
+	uint64_t sent = 0;
+
+	k_pattern_fill(buffer, 0, bytes);
+	for (uint64_t i = 0; i < options->connections; i++)
+		if (polls[i].fd >= 0) {
+			send_all(polls[i].fd, buffer, bytes);
+			sent += bytes;
+		}
+	return sent;
+}
 
 static int run_hold(const struct options *options)
 {
 	struct pollfd *polls = calloc(options->connections, sizeof(*polls));
-	uint64_t left = options->connections, eof = 0, reset = 0, other = 0, received = 0;
+	uint64_t left = options->connections, eof = 0, reset = 0, other = 0, received = 0, due = 0;
+	const struct sigaction action = {.sa_handler = on_signal};
+	unsigned rounds = 0;
 
 	if (polls == NULL)
 		k_die("out of memory");
+	sigaction(SIGUSR1, &action, NULL);
 	for (uint64_t i = 0; i < options->connections; i++) {
 		polls[i].fd = open_connection(options, true);
 		polls[i].events = POLLIN;
@@ -445,7 +471,12 @@ static int run_hold(const struct options *options)
 	printf("held=%llu\n", (unsigned long long)options->connections);
 	fflush(stdout);
 	while (left > 0) {
-		poll(polls, options->connections, -1);
+		if (has_signal) {
+			has_signal = 0;
+			due = received + hold_send_again(options, polls);
+		}
+		/* A signal just before it would wait for the next byte: hence not for ever. */
+		poll(polls, options->connections, 200);
 		for (uint64_t i = 0; i < options->connections; i++) {
 			ssize_t got;
 
@@ -462,6 +493,11 @@ static int run_hold(const struct options *options)
 			close(polls[i].fd);
 			polls[i].fd = -1;
 			left--;
+		}
+		if (due != 0 && received >= due) {
+			printf("round=%u\n", ++rounds);
+			fflush(stdout);
+			due = 0;
 		}
 	}
 	printf("received=%llu eof=%llu reset=%llu other=%llu\n", (unsigned long long)received,
