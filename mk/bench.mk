@@ -14,10 +14,11 @@ BENCH_LOAD_SRC    := $(call bench_src,load)
 BENCH_REFLECT_SRC := $(call bench_src,reflect)
 BENCH_RESPOND_SRC := $(call bench_src,respond)
 BENCH_RTT_SRC     := $(call bench_src,rtt)
-BENCH_SRC         := $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC) $(BENCH_REFLECT_SRC) $(BENCH_RESPOND_SRC) $(BENCH_RTT_SRC)
+BENCH_KLOAD_SRC   := $(call bench_src,kload)
+BENCH_SRC         := $(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC) $(BENCH_REFLECT_SRC) $(BENCH_RESPOND_SRC) $(BENCH_RTT_SRC)
 BENCH_BPF         := $(call src,tests/bench/*/*.bpf.c)
 BENCH_SKELETONS   := $(patsubst %.bpf.c,$(O)/gen/bench_%.skel.h,$(notdir $(BENCH_BPF)))
-BENCH_BINS        := $(addprefix $(O)/tests/bench/,ix-load ix-reflect ix-respond ix-rtt)
+BENCH_BINS        := $(addprefix $(O)/tests/bench/,ix-load ix-reflect ix-respond ix-rtt k-load)
 
 vpath %.bpf.c $(sort $(dir $(BENCH_BPF)))
 $(O)/bpf/bench_%.bpf.o: %.bpf.c
@@ -32,6 +33,8 @@ $(O)/tests/bench/ix-reflect: $(call obj,$(BENCH_REFLECT_SRC) $(BENCH_LIB_SRC))
 $(O)/tests/bench/ix-respond: $(call obj,$(BENCH_RESPOND_SRC) $(BENCH_LIB_SRC))
 	$(call link,-lm $(call pkg_libs,libbpf))
 $(O)/tests/bench/ix-rtt: $(call obj,$(BENCH_RTT_SRC) $(BENCH_LIB_SRC)) $(O)/lib/libixclient.a
+	$(call link,-lm $(call pkg_libs,libbpf))
+$(O)/tests/bench/k-load: $(call obj,$(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC))
 	$(call link,-lm $(call pkg_libs,libbpf))
 bench-skeletons: $(BENCH_SKELETONS)
 bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others

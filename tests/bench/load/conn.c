@@ -16,6 +16,8 @@
 #define CONNECTS_PER_TURN 64u
 #define SPARE_CONNS       64u
 #define SENT_SPARE        131072u
+#define CLOSING_MAX       512u /* FINs under way at the end: no more than a server's ring takes */
+#define CLOSE_PER_CALL    64u
 #define PORTS_TRIED       4096u /* in a turn: TIME_WAIT may hold many in a row */
 #define FIBONACCI         2654435761u
 
@@ -171,6 +173,7 @@ static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
 		load->established--;
 	else
 		load->opening--;
+	load->closing -= (conn->flags & CONN_CLOSING) != 0;
 	load->alive--;
 	load->in_flight -= conn->outstanding;
 	conn->generation++; /* tokens of it are worth nothing now */
@@ -330,6 +333,7 @@ void conn_close(struct load *load, uint32_t index)
 	struct load_conn *conn = conn_at(load, index);
 
 	conn->flags |= CONN_CLOSING;
+	load->closing++;
 	conn->generation++; /* its tokens are worth nothing now */
 	tcp_close(load->tcp, load->now, index, false);
 }
@@ -400,20 +404,25 @@ void conn_turn(struct load *load)
 	load->dirty_count = 0;
 }
 
-bool conn_close_some(struct load *load, uint32_t budget, bool is_reset)
+/* Looks at all records once, from where it stopped the last time. */
+bool conn_close_some(struct load *load, bool is_reset)
 {
+	uint32_t budget = CLOSE_PER_CALL;
+
 	if (load->alive == 0)
 		return false;
-	if (load->close_at >= load->conns_max)
-		load->close_at = 0;
-	for (; load->close_at < load->conns_max && budget > 0; load->close_at++) {
-		struct load_conn *conn = conn_at(load, load->close_at);
+	for (uint32_t i = 0; i < load->conns_max && budget > 0; i++) {
+		uint32_t index = load->close_at;
+		const struct load_conn *conn = conn_at(load, index);
 
+		if (!is_reset && load->closing >= CLOSING_MAX)
+			break;
+		load->close_at = index + 1 == load->conns_max ? 0 : index + 1;
 		if (is_reset) {
-			budget -= tcp_abort(load->tcp, load->now, load->close_at) == 0;
+			budget -= tcp_abort(load->tcp, load->now, index) == 0;
 		} else if ((conn->flags & (CONN_OPEN | CONN_CLOSING)) == CONN_OPEN &&
 			   conn->outstanding == 0) {
-			conn_close(load, load->close_at);
+			conn_close(load, index);
 			budget--;
 		}
 	}

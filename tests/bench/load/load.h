@@ -150,7 +150,7 @@ struct load {
 	uint32_t *dirty;
 	uint32_t dirty_count;
 	uint32_t alive, opening, established; /* of alive: before the handshake's end, after it */
-	uint32_t close_at;
+	uint32_t closing, close_at;
 	uint64_t next_source; /* counts addresses × ports round and round */
 	double connect_credit;
 	uint64_t connect_credited_ns;
@@ -190,7 +190,7 @@ void conn_turn(struct load *load);
 /* FIN; nothing more is said on it. */
 void conn_close(struct load *load, uint32_t index);
 /* Ends some connections: FIN to those that are idle, or RST to all. False: none is left. */
-bool conn_close_some(struct load *load, uint32_t budget, bool is_reset);
+bool conn_close_some(struct load *load, bool is_reset);
 
 static inline struct load_conn *conn_at(const struct load *load, uint32_t index)
 {

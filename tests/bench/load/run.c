@@ -14,7 +14,8 @@
 #define STUCK_NS         10000000000u /* without any progress in opening or preparing */
 #define REFUSED_MAX      100u         /* without one that was accepted */
 #define CLOSE_NS         3000000000u  /* for FINs both ways, then connections are reset */
-#define CLOSE_PER_TURN   64u
+#define CLOSE_EACH_NS    20000u       /* and so long for each */
+#define RESETS_EVERY_NS  250000u
 #define PROGRESS_NS      1000000000u
 
 static bool receive(struct load *load)
@@ -143,16 +144,22 @@ static void measure_end(struct load *load)
 /* Idle connections end with a FIN, what does not end in time with a RST. Results are not touched any more. */
 static void close_all(struct load *load)
 {
-	uint64_t began_ns = load->now.ns;
+	uint64_t limit_ns = CLOSE_NS + load->config.connections * CLOSE_EACH_NS;
+	uint64_t until_ns = load->now.ns + limit_ns, next_ns = 0;
 
 	load->phase = LOAD_CLOSING;
-	while (load->now.ns - began_ns < CLOSE_NS && conn_close_some(load, CLOSE_PER_TURN, false))
+	while (load->now.ns < until_ns && conn_close_some(load, false))
 		turn(load);
-	began_ns = load->now.ns;
-	while (load->now.ns - began_ns < CLOSE_NS && conn_close_some(load, CLOSE_PER_TURN, true))
+	until_ns = load->now.ns + limit_ns;
+	while (load->now.ns < until_ns && load->alive > 0) {
+		if (load->now.ns >= next_ns) {
+			conn_close_some(load, true);
+			next_ns = load->now.ns + RESETS_EVERY_NS;
+		}
 		turn(load);
+	}
 	/* The last resets. */
-	while (load->now.ns - began_ns < CLOSE_NS && tcp_output_pending(load->tcp))
+	while (load->now.ns < until_ns && tcp_output_pending(load->tcp))
 		turn(load);
 }
 

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The measuring programs (tests/bench) do what they say, against the kernel, ixd and each other. How fast
+# anything is, is not judged here.
+. "$(dirname "$0")/../lib/harness.sh"
+
+SHORT=(--duration 0.3 --warmup 0.1)
+RESULT=$T/log/result
+
+# load EXPRESSION ARGUMENTS...: ix-load runs in the peer's namespace, and its JSON satisfies the expression
+load() {
+	local expression=$1
+	shift
+	in_peer timeout 60 ix-load --if p0 --target "$IX_ADDR:7000" "${SHORT[@]}" --json "$@" >"$RESULT" || return 1
+	jq -e "$expression" "$RESULT" >/dev/null || {
+		cat "$RESULT"
+		return 1
+	}
+}
+
+# kload EXPRESSION ARGUMENTS...: the same with k-load
+kload() {
+	local expression=$1
+	shift
+	in_peer timeout 60 k-load --target "$IX_ADDR:7000" "${SHORT[@]}" --json "$@" >"$RESULT" &&
+		jq -e "$expression" "$RESULT" >/dev/null
+}
+
+MESSAGES='.messages > 0 and .latency_us.samples == .messages'
+NO_ERRORS='.messages > 0 and .latency_us.samples == .messages and .errors.sum == 0'
+
+# server_suite WHO: an echo server listens at port 7000
+server_suite() {
+	check "$1: one connection" load "$NO_ERRORS and .latency_us.p50 <= .latency_us.p99"
+	check "$1: 100 connections, 3 deep" load "$NO_ERRORS and .connections == 100" --connections 100 --depth 3
+	check "$1: large messages" load "$NO_ERRORS" --connections 2 --size 100000
+	check "$1: open loop" load "$NO_ERRORS and .messages_per_s > 500 and .messages_per_s < 2000" \
+		--connections 10 --rate 1000
+	check "$1: thinking" load "$NO_ERRORS" --connections 10 --think-us exponential:500
+	check "$1: few of many are active" load "$NO_ERRORS" --connections 200 --active 3 --pick random
+	check "$1: one round trip for each connection" \
+		load "$NO_ERRORS and .connections_closed > 0 and .connect_us.samples > 0" \
+		--connections 8 --round-trips 1
+	check "$1: five, at a bounded rate, from several ports" \
+		load "$NO_ERRORS and .connections_closed > 0 and .connections_per_s < 400" \
+		--connections 8 --round-trips 5 --connect-rate 200 --ports 2000-60000
+	check "$1: the histogram has all samples" bash -c "
+		nsenter --net=/run/netns/peer ix-load --if p0 --target $IX_ADDR:7000 ${SHORT[*]} --json \
+			--histogram $T/histogram >$RESULT && [ \$(tail -n 1 $T/histogram | cut -d ' ' -f 3) = \
+			\$(jq .latency_us.samples $RESULT) ]"
+	check "$1: k-load" kload "$MESSAGES" --connections 10
+	check "$1: k-load, one connection, spinning" kload "$MESSAGES" --spin
+	check "$1: k-load, one round trip for each connection" kload "$MESSAGES and .connections_closed > 0" \
+		--connections 8 --round-trips 1 --source "$PEER_ADDR"
+}
+
+net_pair || exit 1
+in_ix ethtool -K ix0 tso off gso off tx off >/dev/null
+
+for tool in ix-load ix-reflect ix-respond ix-rtt k-load; do
+	check "$tool --help" bash -c "$tool --help | grep -q '^usage: $tool'"
+	check_says "$tool: an unknown option" "unrecognized option '--nonsense'" "$tool" --nonsense
+done
+LOAD=(in_peer ix-load --if p0 --target "$IX_ADDR:7000")
+check_says "no target" '--if and --target are needed' in_peer ix-load --if p0
+check_says "a wrong target" 'takes ADDR:PORT' in_peer ix-load --if p0 --target 10.77.0.1
+check_says "a wrong number" 'whole number from 1 to' "${LOAD[@]}" --connections 0
+check_says "an unknown workload" 'no workload "nothing"' "${LOAD[@]}" --workload nothing
+check_says "more connections than ports" 'give more addresses by --source' \
+	"${LOAD[@]}" --connections 11 --ports 5000-5009
+check_says "a wrong distribution" '"often" is none' "${LOAD[@]}" --rate 10 --distribution often
+check_says "open loop with thinking" 'of the closed loop' "${LOAD[@]}" --rate 10 --think-us 10
+check_says "a neighbour that is not there" 'does not answer' in_peer ix-load --if p0 --target 10.77.0.99:7000
+check_says "no such interface" 'interface p9: No such device' in_peer ix-load --if p9 --target 10.77.0.1:7000
+check_says "nobody listens" '"refused":[1-9]' "${LOAD[@]}"
+check_says "a packet that is too long" 'more than a packet takes' "${LOAD[@]}" --raw --size 1449
+
+# ---- the kernel's TCP as server
+start kecho in_ix k-echo -l "$IX_ADDR:7000" --timeout 300
+wait_line kecho 'listening on' || exit 1
+server_suite kernel
+check "a server that answers something else is noticed" load '.messages == 0 and .errors.wrong_bytes > 0' \
+	--workload source --connections 2
+stop kecho
+head -c 1M /dev/urandom >"$T/www/file"
+start khttpd in_ix k-httpd -l "$IX_ADDR:7000" --root "$T/www" --timeout 300
+wait_line khttpd 'listening on' || exit 1
+check "kernel: source" load "$NO_ERRORS and .goodput_gbps > 0" --workload source --path /file
+check "kernel: sink" load "$NO_ERRORS and .goodput_gbps > 0" --workload sink --path /sink --size 1M
+check "a server that resets is noticed" load '.messages == 0 and .errors.reset > 0' --size 20000
+stop khttpd
+
+# ---- no TCP
+start reflect in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000"
+wait_line reflect 'listening on' || exit 1
+check "raw: 64 packets there and back" load '.messages > 0 and .lost == 0 and .strange == 0' --raw
+check "raw: one" load '.messages > 0 and .lost == 0' --raw-ping --size 1400
+stop reflect
+check "ix-reflect reports" jq -e '.packets > 0 and .rx_ring_drops == 0' <(tail -n 1 "$T/log/reflect")
+start sink in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000" --sink --sleep
+wait_line sink 'listening on' || exit 1
+check "raw: one way" load '.messages > 0' --raw --one-way --size 1448
+stop sink
+check "the sink counts" jq -e '.packets > 0 and .goodput_gbps > 0' <(tail -n 1 "$T/log/sink")
+
+# ---- ix-respond as server
+start respond in_peer ix-respond --if p0 --listen "$PEER_ADDR:7000-7009"
+wait_line respond 'listening on' || exit 1
+start pass in_ix ix-respond --if ix0 --pass
+wait_line pass 'passing on' || exit 1
+check "ix-respond: the kernel's round trips" in_ix k-client "$PEER_ADDR:7003" rtt --rounds 1000
+check "ix-respond: the kernel's streams, both FINs" \
+	in_ix k-client "$PEER_ADDR:7000" echo --connections 10 --bytes 64000 --size 1000 --window 4000
+stop pass
+ixd_start || exit 1
+RTT=(client timeout 60 ix-rtt --target "$PEER_ADDR:7000" "${SHORT[@]}" --json)
+check "ix-rtt through ixd to ix-respond" bash -c "$(declare -f in_ix_as client); \
+	${RTT[*]} | jq -e '.messages > 0 and .latency_us.samples == .messages'"
+check "ix-rtt: 50 connections, sleeping" bash -c "$(declare -f in_ix_as client); \
+	${RTT[*]} --connections 50 --spin-us 0 | jq -e '.messages > 0'"
+check_says "ix-rtt: nobody listens" 'cannot connect' client ix-rtt --target "$PEER_ADDR:6999"
+stop respond
+check "ix-respond reports" jq -e '.syns > 60 and .echoes > 1000 and .fins >= 10 and .strange == 0' \
+	<(tail -n 1 "$T/log/respond")
+
+# ---- ixd as server
+serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
+server_suite ixd
+check "nothing is attached any more" bash -c "! ip -n peer link show dev p0 | grep -q xdp"
+stop echo
+ixd_stop
