@@ -11,7 +11,7 @@
 #include "tests/bench/lib/options.h"
 #include "tests/bench/lib/pattern.h"
 
-#define SILENCE_NS    20000000u /* all that is missing then is lost */
+#define SILENCE_NS    200000000u /* all that is missing then is lost */
 #define OPTIONS_BYTES 12u
 #define TCP_OFF       34u
 #define PAYLOAD_OFF   (TCP_OFF + 20u + OPTIONS_BYTES)
