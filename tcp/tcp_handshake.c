@@ -217,7 +217,8 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 		return;
 	}
 	/* In a simultaneous open the other SYN-ACK arrives below rcv_nxt and counts as the ACK. */
-	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) && s->pos == 0) {
+	if (!(c->flags & CONN_PASSIVE) && (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	    s->pos == 0) {
 		s->flags &= (uint8_t)~TCP_SYN;
 		s->seq++;
 	}

@@ -325,6 +325,12 @@ static void send_syn(struct turn *t)
 {
 	struct tcp_conn *c = t->c;
 
+	/* What is not acceptable is answered before the handshake has ended as well (RFC 9293 section 3.10.7.4,
+	 * RFC 5961 section 3); a SYN-ACK that is due says the same. */
+	if (c->state == TCP_SYN_RCVD && (c->flags & (CONN_SYN_OWED | CONN_ACK_NOW)) == CONN_ACK_NOW) {
+		send_ack(t, false);
+		return;
+	}
 	c->flags &= ~(uint32_t)(CONN_ACK_NOW | CONN_ACK_DELAYED);
 	if (!(c->flags & CONN_SYN_OWED) || !has_budget(t))
 		return;
