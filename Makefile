@@ -132,6 +132,8 @@ $(O)/tests/simulator: $(call obj,$(SIM_SRC) $(RIG_SRC) $(TCP_SRC))
 NETTOOL_BINS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(NETTOOL_SRC))
 $(O)/tests/net/%: $(O)/tests/net/%.o
 	$(call link,)
+# This one is served by ixd.
+$(O)/tests/net/ix-orders: $(O)/lib/libixclient.a
 HOSTILE_BINS := $(patsubst tests/hostile/%.c,$(O)/tests/hostile/%,$(HOSTILE_SRC))
 $(O)/tests/hostile/%: $(O)/tests/hostile/%.o $(O)/lib/libixclient.a
 	$(call link,)
