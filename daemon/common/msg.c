@@ -22,7 +22,7 @@ static const struct msg_kind {
 	unsigned fds_min, fds_max;
 } kinds[MSG_TYPE_COUNT] = {
     [MSG_DP_INIT] = {"dp-init", PAYLOAD(init), 7, 7},
-    [MSG_DP_XSK] = {"dp-xsk", PAYLOAD(xsk), 1, 1},
+    [MSG_DP_XSK] = {"dp-xsk", PAYLOAD(xsk), 1, 2},
     [MSG_DP_START] = {"dp-start", 0, 0, 0},
     [MSG_DP_CONFIG] = {"dp-config", PAYLOAD(config), 0, 0},
     [MSG_DP_CLIENT_ADD] = {"dp-client-add", PAYLOAD(client_add), 3, 2 + IXD_CORES_MAX},

@@ -75,7 +75,8 @@ enum msg_type {
 	MSG_NONE,
 	/* supervisor → dataplane */
 	MSG_DP_INIT,          /* fds: state, keys, umem, stats, mirror, ephemeral map, flow group map */
-	MSG_DP_XSK,           /* fd: one AF_XDP socket, bound; `xsk` */
+	MSG_DP_XSK,           /* fds: one AF_XDP socket, bound, and in copy mode a packet socket for large
+			       * sends on the same interface; `xsk` */
 	MSG_DP_START,         /* all XSKs are sent: sandbox yourself and run; answered by MSG_SUP_READY */
 	MSG_DP_CONFIG,        /* `config` */
 	MSG_DP_CLIENT_ADD,    /* fds: daemon memory, client memory, doorbell of each core; `client_add` */

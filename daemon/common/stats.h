@@ -23,6 +23,8 @@
 	X(tx_packets, "packets given to AF_XDP sockets")                                                     \
 	X(tx_bytes, "bytes sent, Ethernet header included")                                                  \
 	X(tx_kicks, "system calls that start transmission")                                                  \
+	X(tx_large, "large sends: many packets of one connection by one system call")                        \
+	X(tx_large_failed, "large sends that the kernel refused, sent packet by packet instead")             \
 	X(tx_passed, "packets passed to the core that owns the queue")                                       \
 	X(frames_pool, "packet frames in the pools of the cores when they last went to sleep")               \
 	X(fill_low, "times a FILL ring was found below a quarter")                                           \

@@ -130,6 +130,31 @@ static uint64_t sum_at_odd(uint64_t sum)
 	return (uint64_t)(uint16_t)(folded << 8 | folded >> 8);
 }
 
+uint32_t conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint32_t len,
+			    struct iovec *pieces, uint32_t *count)
+{
+	struct client_side *side = core->clients;
+	struct conn_record *rec = &side->conns[conn];
+	struct channel *channel = channel_of(side, rec->client);
+	uint32_t at = STATE_NONE, done = 0, used = 0;
+
+	if (channel && off + len <= rec->sent_given_off)
+		at = chunk_find(side, rec, &side->local[conn], off);
+	for (; done < len && at != STATE_NONE && used < *count; at = side->chunks[at].next) {
+		const struct send_chunk *chunk = &side->chunks[at];
+		uint32_t within = (uint32_t)(off + done - chunk->stream_off);
+		uint32_t part = chunk->len - within < len - done ? chunk->len - within : len - done;
+
+		/* writev() only reads, though iovec has no const. */
+		pieces[used++] = (struct iovec){
+		    .iov_base = (void *)(uintptr_t)(channel->tx + chunk->arena_off + within),
+		    .iov_len = part};
+		done += part;
+	}
+	*count = used;
+	return done;
+}
+
 bool conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst, uint64_t *sum)
 {
 	struct client_side *side = core->clients;

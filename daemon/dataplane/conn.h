@@ -7,6 +7,8 @@
 #ifndef DAEMON_DATAPLANE_CONN_H
 #define DAEMON_DATAPLANE_CONN_H
 
+#include <sys/uio.h>
+
 #include "daemon/dataplane/client_mapping.h"
 #include "daemon/dataplane/core.h"
 
@@ -36,6 +38,12 @@ void conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason);
  * copied is what is summed. False when the stream has no such bytes (never happens for offsets the engine was
  * told of; counted). */
 bool conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst, uint64_t *sum);
+
+/* The same bytes where they lie, for a system call that copies them: up to *count pieces. Returns how many of
+ * len bytes the pieces cover, and in *count their number. The memory is the client's: it may change at any
+ * time, and its pages may not be there. */
+uint32_t conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint32_t len,
+			    struct iovec *pieces, uint32_t *count);
 
 /* The turn, in the loop's order. */
 /* Posts what is owed and publishes event indices; rings doorbells of clients that sleep. */

@@ -201,9 +201,13 @@ static int iface_connect(struct core *core, const struct mail *mail)
 	frame_reclaim(core->frames, mail->iface.queues);
 	for (uint32_t i = 0; arrivals != NULL && i < arrivals->count; i++) {
 		if (r == 0)
-			r = xsk_port_add(core, &arrivals->messages[i], arrivals->fds[i]);
-		if (r < 0)
-			close(arrivals->fds[i]);
+			r = xsk_port_add(core, &arrivals->messages[i], arrivals->fds[i],
+					 arrivals->packet_fds[i]);
+		if (r >= 0)
+			continue;
+		close(arrivals->fds[i]);
+		if (arrivals->packet_fds[i] >= 0)
+			close(arrivals->packet_fds[i]);
 	}
 	free(arrivals);
 	return r < 0 ? r : xsk_iface_connect(core, mail->iface.iface, mail->iface.tx_cores);

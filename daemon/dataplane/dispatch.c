@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/rights.h"
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/mailbox.h"
 #include "daemon/dataplane/xsk.h"
@@ -225,12 +226,12 @@ static void iface_message(struct dispatch *d, uint32_t type, const struct msg_if
 		iface_step(d, m->iface, MAIL_IFACE_CONNECT, m->queues);
 }
 
-static void iface_xsk(struct dispatch *d, const struct msg_xsk *m, int fd)
+static void iface_xsk(struct dispatch *d, const struct msg_xsk *m, const int *fds, unsigned fds_count)
 {
 	struct xsk_arrivals **arrivals;
 
 	if (m->iface >= IXD_IFACES_MAX || m->core >= d->dp->cores) {
-		close(fd);
+		rights_close(fds, fds_count);
 		return;
 	}
 	arrivals = &d->ifaces[m->iface].arrivals[m->core];
@@ -238,13 +239,14 @@ static void iface_xsk(struct dispatch *d, const struct msg_xsk *m, int fd)
 		*arrivals = calloc(1, sizeof(**arrivals));
 	if (*arrivals == NULL || (*arrivals)->count == IXD_QUEUES_MAX) {
 		log_error("no memory for a new AF_XDP socket of queue %u", m->queue);
-		close(fd);
+		rights_close(fds, fds_count);
 		return;
 	}
 	if (m->has_tx)
 		d->dp->tx_cores[m->iface] |= 1u << m->core;
 	(*arrivals)->messages[(*arrivals)->count] = *m;
-	(*arrivals)->fds[(*arrivals)->count++] = fd;
+	(*arrivals)->packet_fds[(*arrivals)->count] = fds_count > 1 ? fds[1] : -1;
+	(*arrivals)->fds[(*arrivals)->count++] = fds[0];
 }
 
 static void iface_is_done(struct dispatch *d, const struct mail *mail)
@@ -299,7 +301,7 @@ static void message_take(struct dispatch *d, const struct msg *m, const int *fds
 		cores_tell(d, &mail);
 		return;
 	case MSG_DP_XSK:
-		iface_xsk(d, &m->xsk, fds[0]);
+		iface_xsk(d, &m->xsk, fds, fds_count);
 		return;
 	case MSG_DP_IFACE_CLOSE:
 	case MSG_DP_IFACE_OPEN:

@@ -7,26 +7,15 @@
 #include <stdlib.h>
 
 #include "daemon/dataplane/conn.h"
-#include "daemon/dataplane/ip.h"
+#include "daemon/dataplane/ip_train.h"
 #include "daemon/dataplane/xsk.h"
 
-#define HEADER_MAX    (ETH_HEADER_BYTES + ETH_VLAN_BYTES + IP4_HEADER_BYTES + TCP_HEADER_BYTES + 40)
 #define PACKET_MAX    (IXD_FRAME_BYTES - IP_TX_OFF)
 #define IP4_TTL       64
 /* Frames sent per turn, in batches of the configured bound: so long as there is much to send, received
  * packets wait for so many at the most. */
 #define TX_BATCHES    4
 #define TX_FRAMES_MIN 256u
-
-/* What is the same in all segments of a train. */
-struct train {
-	const struct tcp_emit *emit;
-	struct ip_way way;
-	uint32_t ip_off, tcp_off, payload_off; /* from the Ethernet header */
-	uint64_t pseudo_sum;                   /* of the addresses and the protocol */
-	uint64_t ip_sum;                       /* of the IP header without length and id */
-	uint8_t header[HEADER_MAX];
-};
 
 struct ip_core *ip_core_new(void)
 {
@@ -152,12 +141,6 @@ static void train_header_make(const struct core *core, struct train *t)
 	t->pseudo_sum = inet_checksum_pseudo(emit->tuple->local, emit->tuple->remote, IP_PROTO_TCP, 0);
 }
 
-/* A 16-bit value as it adds to a sum that is kept in memory order. */
-static uint64_t sum_of_be16(uint32_t value)
-{
-	return __builtin_bswap16((uint16_t)value);
-}
-
 static uint8_t segment_flags(const struct tcp_emit *emit, bool is_first, bool is_last)
 {
 	uint8_t flags = emit->flags;
@@ -207,11 +190,10 @@ static void segment_send(struct core *core, const struct train *t, frame_index f
 	}
 }
 
-/* Returns payload bytes sent, or -EAGAIN when not even the first segment found a frame. */
-static int64_t train_send(struct core *core, const struct train *t, uint32_t room)
+/* From payload byte `at` on. Returns payload bytes sent in all, or -EAGAIN when not even the first segment found a frame. */
+static int64_t train_send(struct core *core, const struct train *t, uint32_t at, uint32_t room)
 {
 	const struct tcp_emit *emit = t->emit;
-	uint32_t at = 0;
 
 	do {
 		uint32_t len = emit->payload_len - at < emit->mss ? emit->payload_len - at : emit->mss;
@@ -241,6 +223,7 @@ int64_t ip_output(void *ctx, const struct tcp_emit *emit)
 	struct core *core = ctx;
 	struct train t;
 	uint32_t wanted, room;
+	int64_t large;
 	int r;
 
 	if (core->ip->tx_frames_left == 0)
@@ -254,8 +237,11 @@ int64_t ip_output(void *ctx, const struct tcp_emit *emit)
 	train_header_make(core, &t);
 	if (t.payload_off + (emit->payload_len < emit->mss ? emit->payload_len : emit->mss) > PACKET_MAX)
 		return -EMSGSIZE;
+	large = ip_large_send(core, &t);
+	if (large < 0 || (large > 0 && large == emit->payload_len))
+		return large;
 	/* Not how many there are, which would take a division, but how many may go at the most. */
 	wanted = emit->payload_len <= emit->mss ? 1 : core->ip->tx_frames_left;
 	room = t.way.has_mac ? xsk_tx_room(core, t.way.iface, wanted) : wanted;
-	return train_send(core, &t, room);
+	return train_send(core, &t, (uint32_t)large, room);
 }

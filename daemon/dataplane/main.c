@@ -19,6 +19,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/common/sandbox.h"
+#include "daemon/common/sandbox_filter.h"
 #include "daemon/dataplane/dispatch.h"
 #include "daemon/dataplane/loop.h"
 #include "daemon/dataplane/mailbox.h"
@@ -121,7 +122,10 @@ int main(void)
 		      "namespaces "
 		      "(sysctl user.max_user_namespaces) or Landlock",
 		      strerror(-r));
-	/* Connections' keys are in memory: no core dump, no ptrace. A system call filter would come next. */
+	r = sandbox_filter_sockets(MSG_CHILD_FD);
+	if (r < 0)
+		fatal("cannot filter system calls: %s; the kernel needs CONFIG_SECCOMP_FILTER", strerror(-r));
+	/* Connections' keys are in memory: no core dump, no ptrace. */
 	prctl(PR_SET_DUMPABLE, 0);
 	for (uint32_t i = 0; i < dp.cores; i++)
 		threads[i] = thread_start(dp.core[i]);

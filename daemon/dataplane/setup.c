@@ -160,8 +160,8 @@ static void xsk_take(struct dataplane *dp, const struct msg_xsk *m, const int *f
 {
 	int r = -EPROTO;
 
-	if (fds_count == 1 && m->core < dp->cores)
-		r = xsk_port_add(dp->core[m->core], m, fds[0]);
+	if (fds_count >= 1 && m->core < dp->cores)
+		r = xsk_port_add(dp->core[m->core], m, fds[0], fds_count > 1 ? fds[1] : -1);
 	if (r == 0 && m->has_tx)
 		dp->tx_cores[m->iface] |= 1u << m->core;
 	if (r == 0 && !m->is_new)

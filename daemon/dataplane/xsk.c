@@ -338,6 +338,17 @@ static void port_tx(struct core *core, struct xsk_port *port)
 	core->xsk->stalled_count += (uint32_t)port->is_tx_stalled - (uint32_t)was_stalled;
 }
 
+int xsk_tx_overtake(struct core *core, uint8_t iface)
+{
+	struct xsk_port *port = core->xsk->tx_port[iface];
+
+	if (port == NULL || port->packet_fd < 0 || port->is_zerocopy || port->is_tx_stalled)
+		return -1;
+	if (port->is_tx_staged)
+		port_tx(core, port);
+	return port->is_tx_stalled ? -1 : port->packet_fd;
+}
+
 static void stall_note(struct core *core)
 {
 	struct xsk_core *xsk = core->xsk;

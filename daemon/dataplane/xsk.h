@@ -25,6 +25,7 @@ struct xsk_map {
 struct xsk_port {
 	struct xsk_ring rx, tx, fill, comp; /* mask 0 in those it does not have */
 	int fd;
+	int packet_fd; /* for large sends (ip_large.c); -1: none */
 	uint8_t iface;
 	bool has_tx, is_primary, is_zerocopy;
 	bool is_tx_staged;   /* descriptors wait for xsk_tx_burst() */
@@ -64,13 +65,14 @@ struct xsk_arrivals {
 	uint32_t count;
 	struct msg_xsk messages[IXD_QUEUES_MAX];
 	int fds[IXD_QUEUES_MAX];
+	int packet_fds[IXD_QUEUES_MAX]; /* -1: none */
 };
 
 struct xsk_core *xsk_core_new(void);
-/* Maps the rings of an inherited socket and takes the indices from where they stand. fd stays open and
- * becomes the port's. 0 or negative errno, fd is the caller's then. By the main thread before the start, by
- * the core's own thread after it. */
-int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd);
+/* Maps the rings of an inherited socket and takes the indices from where they stand. fd, and packet_fd when
+ * it is not -1, stay open and become the port's. 0 or negative errno, they are the caller's then. By the main
+ * thread before the start, by the core's own thread after it. */
+int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd, int packet_fd);
 /* Unmaps and closes; nobody may know of the port any more. */
 void xsk_port_close(struct xsk_port *port);
 void xsk_core_free(struct xsk_core *xsk);
@@ -99,6 +101,9 @@ uint32_t xsk_tx_room(struct core *core, uint8_t iface, uint32_t wanted);
 /* Stages a packet of len bytes at `off` in a frame of this core; the caller has asked for room. The frame is
  * the kernel's from here on. */
 void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t off, uint32_t len);
+/* The socket through which large sends on an interface go, when everything that was staged before has gone
+ * out, so that nothing is overtaken; -1: there is none, or it would have to wait. */
+int xsk_tx_overtake(struct core *core, uint8_t iface);
 /* Everything staged goes out: one submit and one kick per socket. */
 void xsk_tx_burst(struct core *core);
 

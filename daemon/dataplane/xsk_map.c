@@ -65,6 +65,8 @@ void xsk_port_close(struct xsk_port *port)
 {
 	port_unmap(port);
 	close(port->fd);
+	if (port->packet_fd >= 0)
+		close(port->packet_fd);
 }
 
 static int rings_map(struct xsk_port *port, const struct msg_xsk *m)
@@ -92,7 +94,7 @@ struct xsk_core *xsk_core_new(void)
 	return calloc(1, sizeof(struct xsk_core));
 }
 
-int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd)
+int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd, int packet_fd)
 {
 	struct xsk_core *xsk = core->xsk;
 	struct xsk_port *port = &xsk->ports[xsk->ports_count];
@@ -105,6 +107,7 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd)
 		return -EINVAL;
 	memset(port, 0, sizeof(*port));
 	port->fd = fd;
+	port->packet_fd = packet_fd;
 	port->iface = (uint8_t)m->iface;
 	port->queue = m->queue;
 	port->has_tx = m->has_tx != 0;

@@ -53,6 +53,7 @@ struct shared_memory {
 
 struct xsk {
 	int fd;
+	int packet_fd; /* for what AF_XDP does not send best; -1: none */
 	bool is_bound;
 	struct msg_xsk message;
 	struct xsk_request request; /* as it was made */

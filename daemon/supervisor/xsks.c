@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/packet_socket.h"
 #include "daemon/supervisor/supervisor.h"
 
 static int into_map(struct supervisor *supervisor, const struct xsk *xsk, struct why *why)
@@ -33,6 +34,18 @@ static int sharer_find(const struct supervisor *supervisor, enum xsk_copy copy)
 	return -1;
 }
 
+/* Where the driver fetches packets itself, packets that come by another way would overtake them. */
+static int packet_fd_open(const struct xsk_request *request, const struct xsk_made *made)
+{
+	int fd = made->has_tx && !made->is_zerocopy ? packet_socket_open(request->ifindex) : -1;
+
+	if (fd >= 0 || !made->has_tx || made->is_zerocopy)
+		return fd;
+	log_warning("interface %s: no packet socket, so there are no large sends: %s", request->iface_name,
+		    strerror(-fd));
+	return -1;
+}
+
 static int xsk_open(struct supervisor *supervisor, const struct xsk_request *request, struct msg_xsk place,
 		    struct xsk_made *made, struct why *why)
 {
@@ -43,8 +56,11 @@ static int xsk_open(struct supervisor *supervisor, const struct xsk_request *req
 		return error;
 	supervisor->xsks_count++;
 	supervisor->are_xsks_late = !made->is_bound;
-	*xsk =
-	    (struct xsk){.fd = made->fd, .is_bound = made->is_bound, .request = *request, .message = place};
+	*xsk = (struct xsk){.fd = made->fd,
+			    .packet_fd = packet_fd_open(request, made),
+			    .is_bound = made->is_bound,
+			    .request = *request,
+			    .message = place};
 	xsk->request.is_late = !made->is_bound; /* for xsk_bind(): the first socket has found it out */
 	xsk->request.copy = made->is_zerocopy ? XSK_COPY_ZEROCOPY : XSK_COPY_COPY;
 	xsk->message.is_primary = request->is_primary;
@@ -179,13 +195,20 @@ int xsks_open_iface(struct supervisor *supervisor, uint32_t iface_index, struct 
 	return 0;
 }
 
+static void xsk_close(const struct xsk *xsk)
+{
+	close(xsk->fd);
+	if (xsk->packet_fd >= 0)
+		close(xsk->packet_fd);
+}
+
 void xsks_close_iface(struct supervisor *supervisor, uint32_t iface_index)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < supervisor->xsks_count; i++) {
 		if (supervisor->xsks[i].message.iface == iface_index)
-			close(supervisor->xsks[i].fd);
+			xsk_close(&supervisor->xsks[i]);
 		else
 			supervisor->xsks[kept++] = supervisor->xsks[i];
 	}
@@ -195,7 +218,7 @@ void xsks_close_iface(struct supervisor *supervisor, uint32_t iface_index)
 void xsks_close(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < supervisor->xsks_count; i++)
-		close(supervisor->xsks[i].fd);
+		xsk_close(&supervisor->xsks[i]);
 	free(supervisor->xsks);
 	supervisor->xsks = NULL;
 	supervisor->xsks_count = 0;
@@ -243,10 +266,11 @@ int xsks_send(struct supervisor *supervisor, const struct child *child, uint32_t
 	for (uint32_t i = 0; i < supervisor->xsks_count && !error; i++) {
 		struct xsk *xsk = &supervisor->xsks[i];
 		const struct msg m = {.type = MSG_DP_XSK, .xsk = xsk->message};
+		const int sockets[] = {xsk->fd, xsk->packet_fd};
 
 		if (xsk->message.iface != iface_index)
 			continue;
-		error = child_send(child, &m, &xsk->fd, 1);
+		error = child_send(child, &m, sockets, xsk->packet_fd >= 0 ? 2 : 1);
 		/* From here on the kernel may hold frames through it, whatever becomes of this dataplane. */
 		xsk->message.is_new = 0;
 	}

@@ -85,6 +85,36 @@ bool __wrap_conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t
 	return true;
 }
 
+/* The bytes lie in two pieces, however many there are. */
+uint32_t __wrap_conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint32_t len,
+				   struct iovec *pieces, uint32_t *count);
+uint32_t __real_conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint32_t len,
+				   struct iovec *pieces, uint32_t *count);
+uint32_t __wrap_conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint32_t len,
+				   struct iovec *pieces, uint32_t *count)
+{
+	static uint8_t bytes[65536];
+	uint32_t first = len / 3;
+
+	if (in_use == NULL)
+		return __real_conn_gather_pieces(core, conn, off, len, pieces, count);
+	cr_assert_leq(len, sizeof(bytes));
+	cr_assert_geq(*count, 2);
+	if (in_use->seen.stream_is_gone) {
+		pieces[0] = (struct iovec){.iov_base = NULL, .iov_len = len}; /* a page that is not there */
+		*count = 1;
+		return len;
+	}
+	if (len > in_use->seen.pieces_bytes_max)
+		len = in_use->seen.pieces_bytes_max;
+	for (uint32_t i = 0; i < len; i++)
+		bytes[i] = fixture_stream_byte(off + i);
+	pieces[0] = (struct iovec){.iov_base = bytes, .iov_len = first};
+	pieces[1] = (struct iovec){.iov_base = bytes + first, .iov_len = len - first};
+	*count = 2;
+	return len;
+}
+
 /* All four rings in one piece of memory each: producer, consumer, flags, slots. */
 static void ring_make(struct xsk_ring *ring, size_t slot_bytes)
 {
@@ -148,7 +178,8 @@ static void core_make(struct fixture *f)
 	core->xsk->ports_count = 1;
 	core->xsk->tx_port[0] = f->port;
 	core->xsk->refill_credit = XSK_REFILL_FRAMES;
-	*f->port = (struct xsk_port){.fd = -1, .is_primary = true, .has_tx = true, .is_zerocopy = true};
+	*f->port = (struct xsk_port){
+	    .fd = -1, .packet_fd = -1, .is_primary = true, .has_tx = true, .is_zerocopy = true};
 	ring_make(&f->port->rx, sizeof(struct xdp_desc));
 	ring_make(&f->port->tx, sizeof(struct xdp_desc));
 	ring_make(&f->port->fill, sizeof(uint64_t));
@@ -172,6 +203,7 @@ void fixture_init(struct fixture *f)
 	f->dp.mirror = f->mirror;
 	mirror_make(f->mirror);
 	core_make(f);
+	f->seen.pieces_bytes_max = UINT32_MAX;
 	ip_turn_begin(f->core);
 	in_use = f;
 }

@@ -27,7 +27,8 @@ struct fixture_seen {
 	uint32_t icmp_seq;
 	enum tcp_icmp icmp_kind;
 	uint16_t icmp_mtu;
-	bool stream_is_gone; /* conn_gather() says that the bytes do not exist */
+	bool stream_is_gone;       /* conn_gather() says that the bytes do not exist */
+	uint32_t pieces_bytes_max; /* conn_gather_pieces() covers no more than this in one call */
 };
 
 struct fixture {

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A train on its way out: what ip_output.c, which makes packets of it, and ip_large.c, which lets the kernel
+ * do that, share.
+ */
+#ifndef DAEMON_DATAPLANE_IP_TRAIN_H
+#define DAEMON_DATAPLANE_IP_TRAIN_H
+
+#include "daemon/dataplane/ip.h"
+
+#define IP_HEADER_MAX (ETH_HEADER_BYTES + ETH_VLAN_BYTES + IP4_HEADER_BYTES + TCP_HEADER_BYTES + 40)
+
+/* What is the same in all segments of a train. */
+struct train {
+	const struct tcp_emit *emit;
+	struct ip_way way;
+	uint32_t ip_off, tcp_off, payload_off; /* from the Ethernet header */
+	uint64_t pseudo_sum;                   /* of the addresses and the protocol */
+	uint64_t ip_sum;                       /* of the IP header without length and id */
+	uint8_t header[IP_HEADER_MAX];
+};
+
+/* A 16-bit value as it adds to a sum that is kept in memory order. */
+static inline uint64_t sum_of_be16(uint32_t value)
+{
+	return __builtin_bswap16((uint16_t)value);
+}
+
+/* Sends the first part of a train by one system call, so much as one such call can take. Returns payload
+ * bytes sent; 0 when that cannot be or is not worth it, and the train must go packet by packet; -EAGAIN when
+ * there is no room now. */
+int64_t ip_large_send(struct core *core, const struct train *t);
+
+#endif
