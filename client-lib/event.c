@@ -7,8 +7,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <linux/futex.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client-lib/internal.h"
 
@@ -19,10 +22,17 @@
 #define STARVED_RECHECK_NS 1000000u
 
 /* Spinning looks at the clock only every so many turns, and whether ixd lives only every so often; it lets
- * others run more often than that. */
-#define SPINS_PER_YIELD    8u
+ * others run from time to time, where nobody is known to need the CPU. */
+#define SPINS_PER_YIELD    64u
 #define SPINS_PER_CLOCK    32u
 #define ALIVE_CHECK_NS     10000000u
+
+/* Turns that ixd's thread is given before the clock is looked at at all. */
+#define YIELDS_FIRST       2u
+
+/* A futex is quicker than a doorbell, but nothing ends this wait when ixd is gone: after so long the wait
+ * goes on at the doorbell. */
+#define FUTEX_WAIT_NS      20000000u
 
 IX_EXPORT uint64_t ix_now_ns(void)
 {
@@ -175,6 +185,28 @@ static int sleep_on(struct ix_channel *const channels[], unsigned count, uint64_
 	return ready < 0 ? -errno : 0;
 }
 
+/* A short sleep on one channel's events alone. The kernel compares the word itself, so an event that came
+ * since the last look ends it at once. 0: events, or the time is over; -EINTR. */
+static int sleep_briefly(struct ix_channel *channel, uint64_t limit_ns)
+{
+	struct timespec limit = {
+	    .tv_nsec = (long)(limit_ns < FUTEX_WAIT_NS ? limit_ns : FUTEX_WAIT_NS),
+	};
+	uint32_t evt_prod = channel->evt_cons;
+	long r;
+
+	if (ix_flush(channel))
+		return -ECONNRESET;
+	__atomic_store_n(&channel->mine->is_sleeping, IX_SLEEP_FUTEX, __ATOMIC_RELAXED);
+	/* Full barrier: the flag before the kernel's look at the index, as in ix_ring_sleep_announce(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	r = syscall(SYS_futex, &channel->daemon->evt_prod, FUTEX_WAIT, evt_prod, &limit, NULL, 0);
+	if (r < 0)
+		r = errno == EINTR ? -EINTR : 0;
+	ix_ring_sleep_end(&channel->mine->is_sleeping);
+	return (int)r;
+}
+
 /* One sleep by the protocol of ring.h. Returns as ix_wait_any() does, 0 for "look at the clock again". */
 static int sleep_once(struct ix_channel *const channels[], unsigned count, uint64_t limit_ns)
 {
@@ -199,9 +231,18 @@ static int sleep_once(struct ix_channel *const channels[], unsigned count, uint6
 	return ready ? ready : error;
 }
 
+static bool shares_cpu(struct ix_channel *const channels[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (__atomic_load_n(&channels[i]->daemon->is_shared, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 /* Spins until something is ready or until_ns is reached. */
 static int spin(struct ix_channel *const channels[], unsigned count, uint64_t until_ns)
 {
+	bool is_shared = shares_cpu(channels, count);
 	uint64_t check_ns = ix_now_ns() + ALIVE_CHECK_NS;
 
 	for (unsigned turn = 1;; turn++) {
@@ -209,12 +250,10 @@ static int spin(struct ix_channel *const channels[], unsigned count, uint64_t un
 
 		if (ready)
 			return ready;
-		/* Where ixd's core thread shares this CPU, nothing becomes ready unless it runs: it gets its
-		 * turn at once, and then often. Where it does not, nobody else wants the CPU and this is a
-		 * short call. */
-		if (turn % SPINS_PER_YIELD == 1)
+		/* Where ixd's core thread shares this CPU, nothing becomes ready unless it runs. */
+		if (is_shared || turn % SPINS_PER_YIELD == 0)
 			sched_yield();
-		if (turn % SPINS_PER_CLOCK == 0) {
+		if (is_shared || turn % SPINS_PER_CLOCK == 0) {
 			uint64_t now_ns = ix_now_ns();
 
 			if (now_ns >= until_ns)
@@ -226,6 +265,8 @@ static int spin(struct ix_channel *const channels[], unsigned count, uint64_t un
 					return -ECONNRESET;
 			}
 		}
+		if (is_shared)
+			continue;
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -237,6 +278,7 @@ static int spin(struct ix_channel *const channels[], unsigned count, uint64_t un
 IX_EXPORT int ix_wait_any(struct ix_channel *const channels[], unsigned count, uint64_t timeout_ns)
 {
 	uint64_t start_ns, end_ns, spin_end_ns;
+	bool is_brief;
 	int ready;
 
 	if (!count || count > IX_CORES_MAX)
@@ -250,18 +292,33 @@ IX_EXPORT int ix_wait_any(struct ix_channel *const channels[], unsigned count, u
 		check_socket(channels[0]->client);
 		return client_is_gone(channels[0]->client) ? -ECONNRESET : 0;
 	}
+	if (channels[0]->client->spin_us && shares_cpu(channels, count))
+		for (unsigned i = 0; i < YIELDS_FIRST; i++) {
+			sched_yield();
+			ready = count_ready(channels, count);
+			if (ready)
+				return ready;
+		}
 	start_ns = ix_now_ns();
 	end_ns = timeout_ns > IX_WAIT_FOREVER - start_ns ? IX_WAIT_FOREVER : start_ns + timeout_ns;
 	spin_end_ns = start_ns + (uint64_t)channels[0]->client->spin_us * NS_PER_US;
 	if (spin_end_ns > start_ns)
 		ready = spin(channels, count, spin_end_ns < end_ns ? spin_end_ns : end_ns);
+	is_brief = count == 1 && !channels[0]->is_starved;
 	while (!ready) {
 		uint64_t now_ns = ix_now_ns();
+		uint64_t limit_ns = end_ns == IX_WAIT_FOREVER ? IX_WAIT_FOREVER : end_ns - now_ns;
 
 		if (now_ns >= end_ns)
 			return client_is_gone(channels[0]->client) ? -ECONNRESET : 0;
-		ready = sleep_once(channels, count,
-				   end_ns == IX_WAIT_FOREVER ? IX_WAIT_FOREVER : end_ns - now_ns);
+		if (is_brief) {
+			is_brief = false;
+			ready = sleep_briefly(channels[0], limit_ns);
+			if (!ready)
+				ready = count_ready(channels, count);
+		} else {
+			ready = sleep_once(channels, count, limit_ns);
+		}
 	}
 	return ready;
 }

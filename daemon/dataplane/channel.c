@@ -6,8 +6,12 @@
 #include "daemon/dataplane/channel.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "daemon/common/rights.h"
 #include "daemon/dataplane/event.h"
@@ -115,7 +119,8 @@ void channels_demote(struct client_side *side)
 		side->polled_turn = 0;
 }
 
-static void ring_doorbell(struct channel *channel)
+/* `how` is the client's word: whatever it says, no more happens than that it is woken or not. */
+static void client_wake(struct channel *channel, uint32_t how)
 {
 	struct core *core = channel->side->core;
 
@@ -133,6 +138,10 @@ static void ring_doorbell(struct channel *channel)
 	channel->has_rung = true;
 	channel->rung_evt_cons = channel->evt_cons;
 	core->stats->doorbells_rung++;
+	if (how == IX_SLEEP_FUTEX) {
+		syscall(SYS_futex, &channel->ours->evt_prod, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		return;
+	}
 	/* Full: there are bytes to wake it. Hung up: the supervisor sees that the client has gone. */
 	(void)!send(channel->doorbell_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -156,10 +165,13 @@ void channels_publish(struct client_side *side)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < side->busy_count; i++) {
 		struct channel *channel = &side->channel[side->busy[i]];
+		uint32_t how;
 
-		if (channel->state == CHANNEL_OPEN && channel->evt_published != channel->evt_cons &&
-		    __atomic_load_n(&channel->theirs->is_sleeping, __ATOMIC_RELAXED))
-			ring_doorbell(channel);
+		if (channel->state != CHANNEL_OPEN || channel->evt_published == channel->evt_cons)
+			continue;
+		how = __atomic_load_n(&channel->theirs->is_sleeping, __ATOMIC_RELAXED);
+		if (how != IX_AWAKE)
+			client_wake(channel, how);
 	}
 }
 

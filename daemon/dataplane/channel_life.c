@@ -119,6 +119,7 @@ void channel_add(struct core *core, struct client_mapping *mapping)
 	channel->state = CHANNEL_OPEN;
 	channel->is_quarantined = mapping->is_restart;
 	if (channel_read_evt_cons(channel)) {
+		__atomic_store_n(&channel->ours->is_shared, core->config.is_shared_core, __ATOMIC_RELAXED);
 		__atomic_store_n(&channel->ours->epoch, core->dp->init->epoch, __ATOMIC_RELEASE);
 		channel->is_polled = true;
 		side->polled[side->polled_count++] = channel->client;
@@ -229,6 +230,10 @@ void client_side_configure(struct core *core)
 	for (uint32_t conn = side->orphans.head; conn != STATE_NONE; conn = side->local[conn].queue_next)
 		if (side->local[conn].since_ns > latest_ns)
 			side->local[conn].since_ns = latest_ns;
+	for (uint32_t i = 0; i < IXD_CLIENTS_MAX; i++)
+		if (side->channel[i].state == CHANNEL_OPEN)
+			__atomic_store_n(&side->channel[i].ours->is_shared, core->config.is_shared_core,
+					 __ATOMIC_RELAXED);
 }
 
 static bool anybody_waits_for_room(const struct client_side *side)

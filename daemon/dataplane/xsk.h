@@ -25,14 +25,14 @@ struct xsk_map {
 struct xsk_port {
 	struct xsk_ring rx, tx, fill, comp; /* mask 0 in those it does not have */
 	int fd;
-	int packet_fd; /* for large sends (ip_large.c); -1: none */
+	int packet_fd; /* for large sends (ip_large.c) and single packets; -1: none */
 	uint8_t iface;
 	bool has_tx, is_primary, is_zerocopy;
-	bool is_tx_staged;   /* descriptors wait for xsk_tx_burst() */
 	bool is_tx_stalled;  /* the kernel did not take all; to be kicked again */
 	bool has_rx_low;     /* counted as low until it has been refilled */
 	uint16_t owner_core; /* that serves the queue's FILL and COMPLETION rings */
 	uint32_t queue;
+	uint32_t tx_staged; /* descriptors that wait for xsk_tx_burst() */
 	struct xsk_map maps[4];
 };
 

@@ -76,9 +76,15 @@ struct ix_daemon_core {
 	uint32_t is_sleeping; /* 1: ring the doorbell after writing commands, and after taking events from a
 			       * ring that was at least half full */
 	uint32_t epoch;       /* counts dataplane processes; changes when ixd's dataplane was restarted */
-	uint8_t pad2[56];
+	uint32_t is_shared;   /* 1: ixd's thread of this core takes turns with the client on one CPU, so a
+			       * client that waits lets it run instead of spinning */
+	uint8_t pad2[52];
 };
 IX_STATIC_ASSERT(sizeof(struct ix_daemon_core) == 192, "three cache lines");
+
+/* How a client sleeps. By futex it waits on evt_prod, which it can read only: the word that changes is the
+ * one that it waits for, and ixd wakes whoever waits there. */
+enum ix_sleep { IX_AWAKE, IX_SLEEP_DOORBELL, IX_SLEEP_FUTEX };
 
 /* The client's side of a ring pair, in client memory. */
 struct ix_client_core {
@@ -86,7 +92,7 @@ struct ix_client_core {
 	uint8_t pad0[60];
 	uint32_t evt_cons; /* moving it past a dead event gives that connection's received bytes back */
 	uint8_t pad1[60];
-	uint32_t is_sleeping; /* 1: ring the doorbell after writing events */
+	uint32_t is_sleeping; /* enum ix_sleep: how to wake the client after writing events */
 	uint8_t pad2[60];
 };
 IX_STATIC_ASSERT(sizeof(struct ix_client_core) == 192, "three cache lines");

@@ -129,6 +129,32 @@ Test(event, wait_any_takes_several_channels)
 	cr_assert_eq(ix_wait_any(channels, 0, 0), -EINVAL);
 }
 
+static void *post_when_asleep(void *how)
+{
+	while (ix_ring_load(&fake.core[0].client->is_sleeping) != *(enum ix_sleep *)how)
+		;
+	post(1);
+	return NULL;
+}
+
+Test(event, both_kinds_of_sleep_are_woken)
+{
+	enum ix_sleep kinds[] = {IX_SLEEP_FUTEX, IX_SLEEP_DOORBELL};
+
+	ix_set_spin(client, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ix_event *events;
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, post_when_asleep, &kinds[i]);
+		cr_assert_eq(ix_wait(channel, IX_WAIT_FOREVER), 1);
+		pthread_join(thread, NULL);
+		cr_assert_eq(ix_ring_load(&fake.core[0].client->is_sleeping), IX_AWAKE);
+		cr_assert_eq(ix_peek(channel, &events), 1);
+		ix_release(channel, 1);
+	}
+}
+
 static void *take_half_of_the_commands(void *arg)
 {
 	struct ix_cmd cmd;

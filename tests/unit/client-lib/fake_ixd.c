@@ -6,11 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -264,7 +267,11 @@ void fake_post(struct fake_ixd *fake, unsigned core, const struct ix_event *even
 	cr_assert(c->evt_prod - ix_ring_load(&c->client->evt_cons) < fake->evt_slots, "event ring full");
 	c->events[c->evt_prod & (fake->evt_slots - 1)] = *event;
 	ix_ring_store(&c->daemon->evt_prod, ++c->evt_prod);
-	if (ix_ring_peer_sleeps(&c->client->is_sleeping))
+	if (!ix_ring_peer_sleeps(&c->client->is_sleeping))
+		return;
+	if (ix_ring_load(&c->client->is_sleeping) == IX_SLEEP_FUTEX)
+		syscall(SYS_futex, &c->daemon->evt_prod, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	else
 		send(c->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

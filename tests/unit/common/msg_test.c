@@ -130,7 +130,7 @@ Test(msg, sender_refuses_what_no_receiver_would_take)
 	cr_expect_eq(msg_send(pair[0], &m, NULL, 0), -EINVAL);
 	m.type = MSG_DP_XSK;
 	cr_expect_eq(msg_send(pair[0], &m, NULL, 0), -EINVAL);
-	cr_expect_eq(msg_send(pair[0], &m, fds, 2), -EINVAL);
+	cr_expect_eq(msg_send(pair[0], &m, fds, 3), -EINVAL);
 }
 
 Test(msg, nothing_there_is_eagain_and_end_is_zero)
@@ -169,7 +169,7 @@ Test(msg, malformed_is_refused_and_its_descriptors_closed)
 	    {MSG_SUP_NEIGH, head + sizeof(m.neigh) + 1, 0, "long payload"},
 	    {MSG_SUP_NEIGH, head + sizeof(m.neigh), 1, "descriptor where none belongs"},
 	    {MSG_DP_XSK, head + sizeof(m.xsk), 0, "missing descriptor"},
-	    {MSG_DP_XSK, head + sizeof(m.xsk), 2, "one descriptor too many"},
+	    {MSG_DP_XSK, head + sizeof(m.xsk), 3, "one descriptor too many"},
 	    {MSG_SUP_REQUEST, head + sizeof(m.request), MSG_FDS_MAX, "as many descriptors as fit"},
 	    {MSG_DP_INIT, sizeof(m) + 32, 7, "longer than any message"},
 	};

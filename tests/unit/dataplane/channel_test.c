@@ -111,6 +111,25 @@ Test(channel, pages_that_cannot_be_had)
 	expect_fault();
 }
 
+/* One that waits on a futex gets no byte; any other value that it may write is a doorbell. */
+Test(channel, wakes_as_the_client_says)
+{
+	const uint32_t how[] = {IX_AWAKE, IX_SLEEP_FUTEX, IX_SLEEP_DOORBELL, UINT32_MAX};
+	const ssize_t bytes[] = {-1, -1, 1, 1};
+	char byte[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t before = rig->stats.doorbells_rung;
+
+		rig->clients[0].mine->is_sleeping = how[i];
+		rig_cmd(rig, 0, (struct ix_cmd){.op = 99});
+		rig_turn(rig);
+		cr_expect_eq(recv(rig->clients[0].doorbell, byte, sizeof(byte), MSG_DONTWAIT), bytes[i]);
+		cr_expect_eq(rig->stats.doorbells_rung - before, how[i] != IX_AWAKE);
+		rig_expect(rig, 0, IX_EV_ERROR);
+	}
+}
+
 Test(channel, sleep_is_refused_while_there_is_work)
 {
 	struct core *core = &rig->core;
