@@ -27,7 +27,7 @@ struct runtime_config {
 	uint32_t linger_ms; /* how long unsent data of a client that is gone may still be tried */
 	uint32_t syn_backlog;
 	uint32_t challenge_acks_per_s;
-	uint8_t cc; /* enum tcp_cc as a number: same order as enum ix_cc */
+	uint8_t cc;  /* enum tcp_cc as a number: same order as enum ix_cc */
 	uint8_t ecn; /* 0: off, 1: RFC 3168, 2: RFC 9768 where the peer knows it */
 	uint8_t timestamps, sack, window_scaling, fast_open;
 	uint8_t is_shared_core; /* placement: 1 = application and core thread share a core */

@@ -53,7 +53,8 @@ int sandbox_filter_sockets(int channel_fd)
 	    REFUSE_CALL(SYS_connect),
 	    REFUSE_CALL(SYS_sendmmsg),
 	    REFUSE_CALL(SYS_io_uring_setup),
-	    /* setsockopt: what every socket has, and AF_XDP sockets that come later; nothing of packet sockets. */
+	    /* setsockopt: what every socket has, and AF_XDP sockets that come later; nothing of packet
+	       sockets. */
 	    SKIP_UNLESS(SYS_setsockopt, 5),
 	    LOAD(ARG_LOW(1)),
 	    SKIP_IF(SOL_SOCKET, 2),

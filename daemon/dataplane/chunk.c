@@ -146,9 +146,9 @@ uint32_t conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint
 		uint32_t part = chunk->len - within < len - done ? chunk->len - within : len - done;
 
 		/* writev() only reads, though iovec has no const. */
-		pieces[used++] = (struct iovec){
-		    .iov_base = (void *)(uintptr_t)(channel->tx + chunk->arena_off + within),
-		    .iov_len = part};
+		pieces[used++] =
+		    (struct iovec){.iov_base = (void *)(uintptr_t)(channel->tx + chunk->arena_off + within),
+				   .iov_len = part};
 		done += part;
 	}
 	*count = used;

@@ -190,7 +190,8 @@ static void segment_send(struct core *core, const struct train *t, frame_index f
 	}
 }
 
-/* From payload byte `at` on. Returns payload bytes sent in all, or -EAGAIN when not even the first segment found a frame. */
+/* From payload byte `at` on. Returns payload bytes sent in all, or -EAGAIN when not even the first segment
+ * found a frame. */
 static int64_t train_send(struct core *core, const struct train *t, uint32_t at, uint32_t room)
 {
 	const struct tcp_emit *emit = t->emit;

@@ -251,7 +251,8 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
  * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
  * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then
  * IX_EV_DEAD; one that is refused at once by IX_EV_ERROR alone, with the cookie. IX_EV_ERROR carries the
- * command's handle or, for listen, connect, cancel and send_early, its cookie in `cookie`; for accept both. */
+ * command's handle or, for listen, connect, cancel and send_early, its cookie in `cookie`; for accept both.
+ */
 
 #ifdef __cplusplus
 }
