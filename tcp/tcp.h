@@ -98,6 +98,7 @@ struct tcp_config {
 	uint64_t keepalive_intvl_ns; /* 75 s */
 	uint32_t keepalive_probes;   /* 9 */
 	uint32_t challenge_acks_per_s; /* RFC 5961 section 7, per engine */
+	uint32_t syn_backlog;          /* half-open connections over all listeners; at most the limit's */
 	uint16_t initial_window_mss;   /* 10, RFC 6928 */
 	uint8_t cc;                    /* enum tcp_cc for TCP_CC_DEFAULT */
 	bool timestamps;               /* RFC 7323 */

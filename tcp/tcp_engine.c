@@ -28,6 +28,7 @@ void tcp_config_default(struct tcp_config *config)
 	    .keepalive_intvl_ns = 75 * SECOND_NS,
 	    .keepalive_probes = 9,
 	    .challenge_acks_per_s = 1000,
+	    .syn_backlog = UINT32_MAX,
 	    .initial_window_mss = 10,
 	    .cc = TCP_CC_CUBIC,
 	    .timestamps = true,

@@ -156,8 +156,8 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 	}
 	/* No room for half-open connections: the answer itself keeps what must be known (RFC 4987
 	 * section 3.6). */
-	if (e->half_open >= e->limits.syn_backlog || l->half_open + l->waiting >= l->backlog ||
-	    e->conn_free_count == 0) {
+	if (e->half_open >= e->limits.syn_backlog || e->half_open >= e->config.syn_backlog ||
+	    l->half_open + l->waiting >= l->backlog || e->conn_free_count == 0) {
 		tcp_cookie_send(e, s, &path, e->config.ecn);
 		return;
 	}

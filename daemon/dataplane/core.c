@@ -107,6 +107,7 @@ static void tcp_config_make(const struct runtime_config *from, struct tcp_config
 	to->ack_delay_ns = (uint64_t)from->ack_delay_us * 1000;
 	to->rto_min_ns = (uint64_t)from->rto_min_us * 1000;
 	to->challenge_acks_per_s = from->challenge_acks_per_s;
+	to->syn_backlog = from->syn_backlog;
 	to->cc = from->cc;
 	to->ecn = from->ecn != 0;
 	to->fast_open = from->fast_open != 0;

@@ -28,7 +28,8 @@ static const struct config_choice copies[] = {
     {"auto", XSK_COPY_AUTO}, {"copy", XSK_COPY_COPY}, {"zerocopy", XSK_COPY_ZEROCOPY}, {NULL, 0}};
 /* 0 and 1 are what this setting was when it was a switch. */
 static const struct config_choice ecns[] = {{"off", 0}, {"on", 1}, {"accurate", 2}, {NULL, 0}};
-static const struct config_choice ccs[] = {{"cubic", IX_CC_CUBIC}, {"newreno", IX_CC_NEWRENO}, {NULL, 0}};
+static const struct config_choice ccs[] = {
+    {"cubic", IX_CC_CUBIC}, {"newreno", IX_CC_NEWRENO}, {"dctcp", IX_CC_DCTCP}, {NULL, 0}};
 
 static const struct config_choice rss_uses[] = {
     {"auto", RSS_AUTO}, {"keep", RSS_KEEP}, {"software", RSS_SOFTWARE}, {NULL, 0}};
