@@ -105,6 +105,7 @@ struct tcp_config {
 	bool sack;                     /* RFC 2018 */
 	bool window_scaling;           /* RFC 7323 */
 	bool ecn;                      /* RFC 3168 */
+	bool accurate_ecn;             /* RFC 9768 where ECN is on and the peer knows it */
 	bool fast_open;                /* RFC 7413, for those that ask with TCP_PARAM_FAST_OPEN; off */
 	uint32_t fast_open_pending;    /* passive ones not yet confirmed by an ACK; more wait as usual; 256 */
 };
@@ -141,7 +142,7 @@ struct tcp_path {
 	uint32_t rcv_window_max; /* bytes that the window may ever grow to: decides the window scale */
 };
 
-/* TCP header flag bits, as in byte 13 of the header. */
+/* TCP header flag bits, as in byte 13 of the header, and one of byte 12. */
 enum tcp_flag {
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
@@ -151,21 +152,23 @@ enum tcp_flag {
 	TCP_URG = 0x20,
 	TCP_ECE = 0x40,
 	TCP_CWR = 0x80,
+	TCP_AE = 0x100, /* the lowest bit of byte 12 (RFC 9768) */
 };
 
 /*
  * A train of segments to send: one header, and payload_len bytes of the connection's outgoing stream from
  * stream offset payload_off on, to be cut into segments of mss payload bytes each (the last may be shorter).
  * Each next segment's seq advances by what precedes it; PSH and FIN in flags belong to the last one only,
- * CWR to the first only, everything else to all. payload_len 0 is exactly one segment without payload.
- * The structure and what it points to are valid during the call only.
+ * those in first_flags to the first only, everything else to all. payload_len 0 is exactly one segment
+ * without payload. The structure and what it points to are valid during the call only.
  */
 struct tcp_emit {
 	const struct tcp_tuple *tuple;
 	uint32_t conn;        /* TCP_NONE for stateless answers (RST, SYN cookie); these carry no payload */
 	uint32_t seq, ack;    /* host order */
 	uint16_t window;      /* as on the wire, i.e. already shifted; host order */
-	uint8_t flags;        /* enum tcp_flag */
+	uint16_t flags;       /* enum tcp_flag */
+	uint8_t first_flags;  /* of these, for the first segment alone: CWR (RFC 3168), or none */
 	uint8_t options_len;  /* multiple of 4, at most 40 */
 	uint8_t ecn;          /* two bits for the IP header */
 	uint16_t mss;         /* payload bytes per segment, > 0 when payload_len > 0 */

@@ -2,6 +2,7 @@
 /* What an ACK does: scoreboard, RTT, loss detection, congestion control, timers, in this order. */
 #include "tcp/tcp_ack.h"
 
+#include "tcp/tcp_accecn.h"
 #include "tcp/tcp_engine.h"
 #include "tcp/tcp_icmp.h"
 #include "tcp/tcp_rack.h"
@@ -70,7 +71,7 @@ static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tc
 	}
 	c->snd_una = s->ack_pos;
 	c->backoff = 0;
-	c->progress_ns = e->now_ns;
+	c->progress_tick = tcp_tick(e);
 	if (c->flags & CONN_BLACKHOLE)
 		tcp_icmp_probe_up(e, conn);
 	if (c->snd_una >= c->snd_nxt)
@@ -106,14 +107,17 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 	if (!is_ack_acceptable(e, conn, s))
 		return false;
 	has_window_changed = s->ack_pos >= c->snd_una && tcp_ack_update_window(e, conn, s);
-	sample.is_ece = (s->flags & TCP_ECE) && (c->options & TCP_INFO_ECN);
+	sample.is_ece =
+	    (s->flags & TCP_ECE) && (c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN;
 	sample.is_dup = s->ack_pos == c->snd_una && has_in_flight && s->payload_len == 0 &&
 			!has_window_changed && !(s->flags & (TCP_SYN | TCP_FIN));
 	if (s->ack_pos > c->snd_una)
 		take_cumulative(e, conn, s, &sample);
+	if (has_in_flight && s->sack_count > 0 && (c->options & TCP_INFO_SACK))
+		tcp_sent_sack(e, conn, s, &sample);
+	if (c->options & TCP_INFO_ACCECN)
+		tcp_accecn_feedback(e, conn, s, &sample);
 	if (has_in_flight) {
-		if (s->sack_count > 0 && (c->options & TCP_INFO_SACK))
-			tcp_sent_sack(e, conn, s, &sample);
 		take_times(e, c, &sample);
 		if (c->options & TCP_INFO_SACK) {
 			tcp_rack_update_window(e, conn, &sample);

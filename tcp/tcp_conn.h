@@ -102,7 +102,6 @@ struct tcp_cubic_growth {
 };
 
 struct tcp_cubic {
-	uint32_t hystart_done;
 	union {
 		struct tcp_hystart hystart;
 		struct tcp_cubic_growth growth;
@@ -114,6 +113,24 @@ struct tcp_dctcp {
 	uint32_t alpha; /* 1024 = 1 */
 	uint32_t acked_bytes, marked_bytes;
 	uint32_t credit;
+};
+
+/* Accurate ECN (RFC 9768); counters of bytes have 24 bits, as on the wire. */
+enum tcp_accecn_flag {
+	TCP_ACCECN_NO_ECT = 1 << 0,         /* never send ECN-capable packets */
+	TCP_ACCECN_NO_OPTION = 1 << 1,      /* the option seems to be dropped on the way */
+	TCP_ACCECN_BAD_OPTION = 1 << 2,     /* the peer's option is cleared on the way */
+	TCP_ACCECN_PEER_OPTION = 1 << 3,    /* the peer's option arrives */
+	TCP_ACCECN_OPTION_OWED = 1 << 4,    /* CE-marked bytes have come since we last told */
+	TCP_ACCECN_HANDSHAKE_OWED = 1 << 5, /* the next ACK tells how the SYN-ACK came */
+	TCP_ACCECN_FIRST = 1 << 6,          /* the next ACK that comes is the first one */
+};
+struct tcp_accecn {
+	uint32_t rcv_e0b, rcv_e1b, rcv_ceb; /* bytes that came as ECT(0), ECT(1), CE */
+	uint32_t snd_ceb;                   /* of ours, as the peer last told */
+	uint8_t rcv_cep, rcv_cep_told;      /* packets that came as CE */
+	uint8_t snd_cep;                    /* of ours */
+	uint8_t flags;                      /* enum tcp_accecn_flag */
 };
 
 struct tcp_newreno {
@@ -168,8 +185,9 @@ struct tcp_conn {
 	uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
 	uint64_t rack_sent_ns, rack_rtt_ns;
 	int64_t rack_end, rack_fack;
-	int64_t tlp_end;
+	uint32_t tlp_end;          /* low half of a position */
 	uint32_t min_rtt_at_s;     /* seconds */
+	uint32_t ts_recent_s;      /* when ts_recent was taken, seconds */
 	uint32_t rack_dsack_round; /* low half of a position, 0: none */
 	uint64_t sent_ns;          /* last time new data or the SYN was sent */
 
@@ -178,8 +196,8 @@ struct tcp_conn {
 	uint64_t loss_deadline_ns; /* TLP or RACK reordering */
 	uint64_t ack_deadline_ns;
 	uint64_t idle_deadline_ns; /* keepalive, FIN_WAIT_2 */
-	uint64_t progress_ns;      /* when the peer last made progress while something was owed to us */
-	uint64_t heard_ns;         /* when the last acceptable segment came */
+	uint32_t progress_tick;    /* when the peer last made progress while something was owed to us */
+	uint32_t heard_tick;       /* when the last acceptable segment came; both tcp_tick()s */
 	uint32_t user_timeout_ms;  /* 0: the default */
 	uint32_t blackhole_s;      /* when the MSS was lowered */
 
@@ -202,14 +220,16 @@ struct tcp_conn {
 	uint32_t ooo_bytes;
 	uint32_t rcv_buf; /* largest window ever allowed */
 	uint32_t listener;
-	uint32_t generation;  /* odd while in use; tells a reader that the record changed hands */
-	uint32_t ts_recent_s; /* when ts_recent was taken, seconds */
+	struct tcp_accecn accecn;
+	uint32_t generation; /* odd while in use; tells a reader that the record changed hands */
 	uint16_t
 	    mss_limit; /* what our SYN announces; once open, the largest mss_max that path and peer allow */
 	uint16_t rcv_mss; /* largest segment seen, for the ACK of every second one */
 	uint8_t sack_count;
-	uint8_t frto : 3;        /* enum tcp_frto */
-	uint8_t owes_cookie : 1; /* the SYN-ACK brings a Fast Open cookie */
+	uint8_t frto : 3;         /* enum tcp_frto */
+	uint8_t owes_cookie : 1;  /* the SYN-ACK brings a Fast Open cookie */
+	uint8_t syn_ecn : 2;      /* Accurate ECN: the IP-ECN field of the peer's SYN */
+	uint8_t hystart_done : 1; /* CUBIC: ccd.cubic is tcp_cubic_growth now */
 
 	union {
 		struct tcp_cubic cubic;

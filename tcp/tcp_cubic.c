@@ -45,6 +45,7 @@ static uint32_t cube_root(uint64_t v)
 
 static void cubic_init(struct tcp_conn *c)
 {
+	c->hystart_done = 0;
 	c->ccd.cubic.hystart.round_end = c->snd_nxt;
 	c->ccd.cubic.hystart.round_min_us = UINT32_MAX;
 	c->ccd.cubic.hystart.last_min_us = UINT32_MAX;
@@ -123,10 +124,10 @@ static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 /* RFC 9406 section 4.3: for the initial slow start only; its memory becomes that of congestion avoidance. */
 static void hystart_end(struct tcp_conn *c)
 {
-	if (c->ccd.cubic.hystart_done)
+	if (c->hystart_done)
 		return;
 	memset(&c->ccd.cubic, 0, sizeof(c->ccd.cubic));
-	c->ccd.cubic.hystart_done = 1;
+	c->hystart_done = 1;
 }
 
 static void hystart_round(struct tcp_conn *c)
@@ -151,7 +152,7 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 	struct tcp_hystart *q = &c->ccd.cubic.hystart;
 	uint32_t thresh;
 
-	if (c->ccd.cubic.hystart_done) {
+	if (c->hystart_done) {
 		if (c->ssthresh < TCP_SSTHRESH_INFINITE)
 			return sample->acked_bytes;
 		/* The first reduction was undone: this is the initial slow start again. Unwatched it would
@@ -160,7 +161,7 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 		cubic_init(c);
 	}
 	hystart_round(c);
-	if (c->ccd.cubic.hystart_done)
+	if (c->hystart_done)
 		return 0;
 	if (sample->rtt_last_ns != 0) {
 		uint64_t rtt_us = sample->rtt_last_ns / 1000;

@@ -20,11 +20,15 @@ static void dctcp_on_marks(struct tcp_conn *c, const struct tcp_ack_sample *samp
 	uint32_t share;
 
 	d->acked_bytes += sample->acked_bytes;
-	if (sample->is_ece)
+	if (c->options & TCP_INFO_ACCECN)
+		d->marked_bytes += sample->marked_bytes;
+	else if (sample->is_ece)
 		d->marked_bytes += sample->acked_bytes;
 	if (c->snd_una < d->window_end)
 		return;
 	share = d->acked_bytes > 0 ? (uint32_t)((uint64_t)d->marked_bytes * ALPHA_ONE / d->acked_bytes) : 0;
+	if (share > ALPHA_ONE)
+		share = ALPHA_ONE; /* bytes are told as they arrive, not as they are acknowledged */
 	d->alpha = d->alpha - (d->alpha >> GAIN_SHIFT) + (share >> GAIN_SHIFT);
 	if (d->alpha < 1u << GAIN_SHIFT && share == 0)
 		d->alpha = 0; /* else integer rounding would keep a small rest for ever */

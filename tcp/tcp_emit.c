@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcp/tcp_accecn.h"
 #include "tcp/tcp_engine.h"
 
 #define ECN_ECT0 2
@@ -81,12 +82,41 @@ static uint8_t write_options(const struct tcp_engine *e, const struct tcp_conn *
 	return len;
 }
 
+/* The same with the counters of Accurate ECN: before SACK blocks when there are marks to be told, else where
+ * they leave room. True in *has_counters when they went along. */
+static uint8_t write_options_accecn(const struct tcp_engine *e, const struct tcp_conn *c, uint8_t *out,
+				    bool has_payload, bool *has_counters)
+{
+	bool is_first;
+	unsigned bytes = tcp_accecn_option_bytes(c, has_payload, &is_first);
+	uint8_t len = 0;
+
+	*has_counters = bytes > 0;
+	if (bytes == 0 || !is_first)
+		len = write_options(e, c, out);
+	else if (c->options & TCP_INFO_TIMESTAMPS)
+		len = tcp_options_write_ts(out, tcp_ts_clock(e) + c->ts_offset, c->ts_recent);
+	if (len + bytes > 40) {
+		*has_counters = false;
+		return len;
+	}
+	if (bytes > 0)
+		tcp_accecn_option_write(c, out + len, bytes);
+	len = (uint8_t)(len + bytes);
+	if (bytes > 0 && is_first)
+		len = (uint8_t)(len + write_sacks(c, out + len, 40u - len));
+	return len;
+}
+
 uint32_t tcp_emit_mss(const struct tcp_engine *e, uint32_t conn)
 {
 	const struct tcp_conn *c = &e->conns[conn];
 	unsigned options = c->options & TCP_INFO_TIMESTAMPS ? TCP_OPTIONS_BYTES_TS : 0;
 	unsigned blocks = c->sack_count + (c->flags & CONN_DSACK_OWED ? 1u : 0u);
+	bool is_owed;
 
+	if (c->options & TCP_INFO_ACCECN)
+		options += tcp_accecn_option_bytes(c, true, &is_owed);
 	if (blocks > 0 && (c->options & TCP_INFO_SACK)) {
 		unsigned max = (40 - options - 4) / 8;
 
@@ -111,15 +141,17 @@ static void count_out(struct tcp_engine *e, const struct tcp_emit *train, uint32
 	e->stats->segments_out += payload <= train->mss ? 1 : (payload + train->mss - 1) / train->mss;
 }
 
-static uint8_t range_flags(const struct tcp_conn *c, int64_t start, int64_t end, uint32_t payload,
-			   bool is_retransmission)
+static uint16_t range_flags(const struct tcp_conn *c, int64_t start, int64_t end, uint32_t payload,
+			    bool is_retransmission)
 {
-	uint8_t flags = TCP_ACK;
+	uint16_t flags = TCP_ACK;
 
 	if (payload > 0 && end >= c->snd_end)
 		flags |= TCP_PSH; /* the last byte that there is */
 	if (end > start && end > c->snd_end)
 		flags |= TCP_FIN;
+	if (c->options & TCP_INFO_ACCECN)
+		return flags | tcp_accecn_flags(c);
 	if (c->flags & CONN_ECE_OWED)
 		flags |= TCP_ECE;
 	if ((c->flags & CONN_CWR_OWED) && payload > 0 && !is_retransmission)
@@ -134,6 +166,7 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 	uint32_t payload = tcp_seq_span(start, end < c->snd_end ? end : c->snd_end);
 	struct tcp_emit train;
 	int64_t edge, taken;
+	bool has_counters = false;
 
 	train.tuple = &c->tuple;
 	train.conn = conn;
@@ -141,12 +174,21 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 	train.ack = tcp_seq_wire(c->irs, c->rcv_nxt);
 	train.window = select_window(c, false, &edge);
 	train.flags = range_flags(c, start, end, payload, is_retransmission);
-	train.options_len = write_options(e, c, train.options);
+	if (c->options & TCP_INFO_ACCECN) {
+		train.first_flags = 0;
+		train.options_len = write_options_accecn(e, c, train.options, payload > 0, &has_counters);
+	} else {
+		train.first_flags = TCP_CWR;
+		train.options_len = write_options(e, c, train.options);
+	}
 	train.mss = (uint16_t)(c->mss_max - train.options_len);
 	train.payload_off = payload > 0 ? tcp_seq_off(start) : 0;
 	train.payload_len = payload;
 	/* RFC 3168 section 6.1.5: retransmissions and pure ACKs are not ECN capable. */
-	train.ecn = (c->options & TCP_INFO_ECN) && payload > 0 && !is_retransmission ? ECN_ECT0 : 0;
+	train.ecn =
+	    (c->options & TCP_INFO_ECN) && payload > 0 && !is_retransmission && tcp_accecn_may_send_ect(c)
+		? ECN_ECT0
+		: 0;
 	taken = e->ops->emit(e->ctx, &train);
 	if (taken == -EAGAIN)
 		return -EAGAIN;
@@ -156,7 +198,9 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 		return -EAGAIN;
 	count_out(e, &train, (uint32_t)taken);
 	settle_ack(c, edge);
-	if (train.flags & TCP_CWR)
+	if (c->options & TCP_INFO_ACCECN)
+		tcp_accecn_settle(c, has_counters);
+	else if (train.flags & TCP_CWR)
 		c->flags &= ~(uint32_t)CONN_CWR_OWED;
 	if (taken < payload)
 		return taken;
@@ -199,6 +243,18 @@ static void settle_syn(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 		c->rcv_adv = edge;
 }
 
+/* The counters of Accurate ECN go with the first SYN-ACK (RFC 9768 section 3.2.3.2.1), if there is room. */
+static void syn_accecn(const struct tcp_conn *c, struct tcp_emit *train)
+{
+	bool is_owed;
+	unsigned bytes = tcp_accecn_option_bytes(c, false, &is_owed);
+
+	if (train->options_len + bytes > sizeof(train->options))
+		return;
+	tcp_accecn_option_write(c, train->options + train->options_len, bytes);
+	train->options_len = (uint8_t)(train->options_len + bytes);
+}
+
 int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -220,7 +276,9 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 	o.mss = c->mss_limit;
 	train.flags = is_answer ? TCP_SYN | TCP_ACK : TCP_SYN;
 	train.ack = is_answer ? tcp_seq_wire(c->irs, c->rcv_nxt) : 0;
-	if (is_answer && (c->options & TCP_INFO_ECN))
+	if (is_answer ? c->options & TCP_INFO_ACCECN : tcp_accecn_is_wanted(e, c))
+		train.flags |= tcp_accecn_syn_flags(c);
+	else if (is_answer && (c->options & TCP_INFO_ECN))
 		train.flags |= TCP_ECE;
 	else if (!is_answer && wants_ecn && !(c->flags & CONN_SYN_RETRANS))
 		train.flags |= TCP_ECE | TCP_CWR; /* RFC 3168 section 6.1.1.1: a repeated SYN does without */
@@ -240,6 +298,8 @@ int tcp_emit_syn(struct tcp_engine *e, uint32_t conn)
 		o.fast_open_len = sizeof(cookie);
 	}
 	train.options_len = tcp_options_write_syn(train.options, &o);
+	if (is_answer && (c->options & TCP_INFO_ACCECN) && c->backoff == 0)
+		syn_accecn(c, &train);
 	syn_payload(c, &train, payload_max);
 	taken = e->ops->emit(e->ctx, &train);
 	if (taken == -EAGAIN || (taken == 0 && train.payload_len > 0))

@@ -35,6 +35,7 @@ void tcp_config_default(struct tcp_config *config)
 	    .sack = true,
 	    .window_scaling = true,
 	    .ecn = false,
+	    .accurate_ecn = false,
 	    .fast_open = false,
 	    .fast_open_pending = 256,
 	};
@@ -195,8 +196,10 @@ static void rebuild(struct tcp_engine *e)
 	for (uint32_t i = 0; i < e->limits.listeners; i++) {
 		e->listeners[i].half_open = 0;
 		e->listeners[i].waiting = 0;
-		if (e->listeners[i].is_used)
-			tcp_listener_link(e, i);
+		if (!e->listeners[i].is_used)
+			continue;
+		tcp_listener_link(e, i);
+		e->cookie_ns = e->now_ns; /* the engine before may have sent SYN cookies that come back now */
 	}
 	for (uint32_t i = e->limits.conns; i-- > 0;) {
 		struct tcp_conn *c = &e->conns[i];

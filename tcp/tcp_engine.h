@@ -105,6 +105,21 @@ static inline void tcp_ack_now(struct tcp_engine *e, uint32_t conn)
 /* May a challenge ACK, or an ACK that answers an unacceptable segment without data, be sent now? Counts. */
 bool tcp_challenge_allowed(struct tcp_engine *e);
 
+/* A coarse time that fits into 32 bits for 52 days: units of 2^20 ns, rounded down. */
+#define TCP_TICK_SHIFT 20
+static inline uint32_t tcp_tick(const struct tcp_engine *e)
+{
+	return (uint32_t)(e->now_ns >> TCP_TICK_SHIFT);
+}
+
+/* Never less than what has passed, and less than a unit more. */
+static inline uint64_t tcp_since_ns(const struct tcp_engine *e, uint32_t tick)
+{
+	uint64_t now = e->now_ns >> TCP_TICK_SHIFT;
+
+	return e->now_ns - ((now - (uint32_t)((uint32_t)now - tick)) << TCP_TICK_SHIFT);
+}
+
 /* Our timestamp clock: milliseconds, before the connection's offset is added. */
 static inline uint32_t tcp_ts_clock(const struct tcp_engine *e)
 {

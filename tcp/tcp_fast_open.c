@@ -86,7 +86,7 @@ static void take_data(struct tcp_engine *e, uint32_t conn, const struct tcp_segm
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_segment data = *s;
 
-	data.flags &= (uint8_t) ~(TCP_SYN | TCP_FIN); /* a FIN comes again: section 4.2.2 asks for no more */
+	data.flags &= (uint16_t) ~(TCP_SYN | TCP_FIN); /* a FIN comes again: section 4.2.2 asks for no more */
 	data.pos = 1;
 	data.end = 1 + (int64_t)s->payload_len;
 	c->flags |= CONN_FAST_OPEN;

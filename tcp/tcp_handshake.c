@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "tcp/tcp_accecn.h"
 #include "tcp/tcp_cc.h"
 #include "tcp/tcp_emit.h"
 #include "tcp/tcp_engine.h"
@@ -57,8 +58,8 @@ void tcp_handshake_start(struct tcp_engine *e, uint32_t conn, const struct tcp_p
 	c->ssthresh = TCP_SSTHRESH_INFINITE;
 	c->reo_wnd_mult = 1;
 	c->opened_ns = e->now_ns;
-	c->heard_ns = e->now_ns;
-	c->progress_ns = e->now_ns;
+	c->heard_tick = tcp_tick(e);
+	c->progress_tick = tcp_tick(e);
 }
 
 void tcp_handshake_negotiate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
@@ -84,7 +85,7 @@ void tcp_handshake_negotiate(struct tcp_engine *e, uint32_t conn, const struct t
 		c->rcv_wscale = 0;
 	}
 	/* RFC 3168 section 6.1.1: a SYN asks with ECE and CWR, a SYN-ACK agrees with ECE alone. */
-	if (e->config.ecn || c->cc == TCP_CC_DCTCP) {
+	if (!tcp_accecn_negotiate(e, c, s) && (e->config.ecn || c->cc == TCP_CC_DCTCP)) {
 		uint8_t want = s->flags & TCP_ACK ? TCP_ECE : TCP_ECE | TCP_CWR;
 
 		if ((s->flags & (TCP_ECE | TCP_CWR)) == want)
@@ -112,15 +113,18 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 		c->snd_nxt = c->snd_una;
 	c->recovery_point = c->snd_una;
 	c->rto_deadline_ns = 0;
-	c->backoff = 0;
-	c->progress_ns = e->now_ns;
-	c->heard_ns = e->now_ns;
+	c->progress_tick = tcp_tick(e);
+	c->heard_tick = tcp_tick(e);
 	if (is_first_syn && (c->flags & CONN_SENT_ANY) && !has_early_data) {
 		uint64_t rtt = e->now_ns - c->sent_ns;
 
 		tcp_rtt_sample(c, rtt > 0 ? rtt : 1);
 		tcp_rtt_sample_min(c, rtt > 0 ? rtt : 1, e->now_ns);
 	}
+	tcp_accecn_establish(c);
+	c->backoff = 0;
+	if (c->options & TCP_INFO_ACCECN)
+		e->stats->accecn_opens++;
 	c->flags &= ~(uint32_t)(CONN_SYN_OWED | CONN_SYN_RETRANS);
 	c->mss_limit = c->mss_max;
 	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
@@ -212,6 +216,7 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 	s->pos = tcp_seq_unwrap(s->seq, c->irs, c->rcv_nxt);
 	/* Their SYN again: our SYN-ACK was lost or is late. */
 	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN && s->pos == 0) {
+		tcp_accecn_on_repeated_syn(c, s);
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 		tcp_output_list(e, conn);
 		return;
@@ -219,7 +224,7 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 	/* In a simultaneous open the other SYN-ACK arrives below rcv_nxt and counts as the ACK. */
 	if (!(c->flags & CONN_PASSIVE) && (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
 	    s->pos == 0) {
-		s->flags &= (uint8_t)~TCP_SYN;
+		s->flags &= (uint16_t)~TCP_SYN;
 		s->seq++;
 	}
 	if ((s->flags & TCP_RST) && s->pos == c->rcv_nxt) {

@@ -2,6 +2,7 @@
 /* Segments in: from the packet to the handler of the connection's state (RFC 9293 section 3.10.7). */
 #include "tcp/tcp_input.h"
 
+#include "tcp/tcp_accecn.h"
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_data.h"
 #include "tcp/tcp_emit.h"
@@ -62,6 +63,8 @@ static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struc
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
+	if (s->flags & TCP_SYN) /* the SYN-ACK again: our ACK was lost (RFC 9768 section 3.2.3.2.2) */
+		c->accecn.flags |= TCP_ACCECN_NO_OPTION;
 	if (s->end > s->pos && s->end <= c->rcv_nxt)
 		e->stats->drop_duplicate++;
 	else
@@ -116,17 +119,22 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		c->ts_recent = s->ts_val;
 		c->ts_recent_s = (uint32_t)(e->now_ns / 1000000000u);
 	}
-	c->heard_ns = e->now_ns;
+	c->heard_tick = tcp_tick(e);
 	c->keepalive_sent = 0;
 	return true;
 }
 
-static void note_ecn(struct tcp_conn *c, const struct tcp_segment *s)
+static void note_ecn(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
+	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_ce = s->ecn == 3;
 
 	if (!(c->options & TCP_INFO_ECN))
 		return;
+	if (c->options & TCP_INFO_ACCECN) {
+		tcp_accecn_receive(e, conn, s);
+		return;
+	}
 	if (c->cc == TCP_CC_DCTCP) {
 		/* RFC 8257 section 3.2: echo exactly what came; a change is told at once. */
 		if (s->payload_len > 0 && is_ce != !!(c->flags & CONN_ECN_CE_SEEN)) {
@@ -154,7 +162,7 @@ static bool input_payload(struct tcp_engine *e, uint32_t conn, const struct tcp_
 		tcp_conn_end(e, conn, TCP_REASON_ABORTED);
 		return false;
 	}
-	note_ecn(c, s);
+	note_ecn(e, conn, s);
 	if (s->payload_len > 0 || (s->flags & TCP_FIN))
 		tcp_data_input(e, conn, s);
 	if (c->rcv_nxt > before && !(c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))) {

@@ -167,7 +167,7 @@ static void note_new_data(struct turn *t, uint32_t len, uint32_t went, uint32_t 
 	struct tcp_conn *c = t->c;
 
 	if (c->snd_nxt == c->snd_una)
-		c->progress_ns = t->e->now_ns;
+		c->progress_tick = tcp_tick(t->e);
 	tcp_sent_append(t->e, t->conn, went, segments_of(went, mss));
 	t->e->stats->bytes_out += went < len ? went : len;
 	c->prr_out += went;
@@ -275,7 +275,7 @@ static void send_tail_probe(struct turn *t)
 	}
 	c->flags &= ~(uint32_t)CONN_TLP_OWED;
 	c->flags |= CONN_TLP;
-	c->tlp_end = c->snd_nxt;
+	c->tlp_end = (uint32_t)c->snd_nxt;
 	e->stats->tlp_probes++;
 }
 
@@ -372,6 +372,9 @@ static void send_all(struct turn *t, bool flush_acks)
 {
 	struct tcp_conn *c = t->c;
 
+	/* How the SYN-ACK came is told by one segment, not by a train (RFC 9768 section 3.2.2.1). */
+	if ((c->accecn.flags & TCP_ACCECN_HANDSHAKE_OWED) && (c->flags & CONN_ACK_NOW))
+		send_ack(t, true);
 	if (c->flags & CONN_KEEPALIVE_OWED)
 		send_keepalive(t);
 	if (c->flags & CONN_PROBE_OWED)

@@ -164,13 +164,17 @@ bool tcp_tlp_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_repair = false;
+	int64_t probe_end;
 
-	if (!(c->flags & CONN_TLP) || s->ack_pos < c->tlp_end)
+	if (!(c->flags & CONN_TLP))
+		return false;
+	probe_end = tcp_seq_unwrap(c->tlp_end, 0, c->snd_una);
+	if (s->ack_pos < probe_end)
 		return false;
 	if ((c->flags & CONN_TLP_RETRANS) && !sample->is_dsack) {
 		/* Beyond the probe without a D-SACK: the original was lost and the probe repaired it. A pure
 		 * duplicate at the probe's end: both arrived. Else it cannot be told yet. */
-		if (s->ack_pos > c->tlp_end)
+		if (s->ack_pos > probe_end)
 			is_repair = true;
 		else if (!sample->is_dup || sample->sacked_bytes > 0)
 			return false;

@@ -6,13 +6,15 @@
 
 enum option_kind {
 	OPT_END = 0,
-	OPT_NOP = 1,
+	OPT_NOP = TCP_OPT_NOP,
 	OPT_MSS = 2,
 	OPT_WSCALE = 3,
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TS = 8,
 	OPT_FAST_OPEN = 34,
+	OPT_ACCECN0 = TCP_OPT_ACCECN0,
+	OPT_ACCECN1 = TCP_OPT_ACCECN1,
 };
 
 static inline uint16_t get16(const uint8_t *p)
@@ -48,6 +50,31 @@ static void read_sacks(struct tcp_segment *s, const uint8_t *p, unsigned len)
 	s->sack_count = (uint8_t)count;
 }
 
+static uint32_t get24(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/* RFC 9768 section 3.2.3: up to three counters, the order of the outer two by kind; what does not fill a
+ * counter is ignored, and so is the option of a SYN. */
+static void read_accecn(struct tcp_segment *s, const uint8_t *p, unsigned len)
+{
+	unsigned count = (len - 2) / 3;
+
+	if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || count == 0)
+		return;
+	s->accecn_count = (uint8_t)(count < 3 ? count : 3);
+	s->accecn_has_ceb = count > 1;
+	s->accecn_has_e0b = p[0] == OPT_ACCECN0 || count > 2;
+	s->accecn_has_e1b = p[0] == OPT_ACCECN1 || count > 2;
+	if (s->accecn_has_e0b)
+		s->accecn_e0b = get24(p[0] == OPT_ACCECN0 ? p + 2 : p + 8);
+	if (s->accecn_has_ceb)
+		s->accecn_ceb = get24(p + 5);
+	if (s->accecn_has_e1b)
+		s->accecn_e1b = get24(p[0] == OPT_ACCECN1 ? p + 2 : p + 8);
+}
+
 /* One option of a length that fits. A known option of a wrong length is passed over like an unknown one
  * (RFC 9293 MUST-6); options of the handshake count in a SYN only. */
 static void read_option(struct tcp_segment *s, const uint8_t *p, unsigned len)
@@ -77,6 +104,10 @@ static void read_option(struct tcp_segment *s, const uint8_t *p, unsigned len)
 			s->ts_val = get32(p + 2);
 			s->ts_ecr = get32(p + 6);
 		}
+		break;
+	case OPT_ACCECN0:
+	case OPT_ACCECN1:
+		read_accecn(s, p, len);
 		break;
 	case OPT_FAST_OPEN: /* RFC 7413 section 4.1.1: none, or 4 to 16 bytes, an even number */
 		if (is_syn && (len == 2 || (len >= 6 && len <= 18 && len % 2 == 0))) {
@@ -151,7 +182,7 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	tcp_segment_tuple(&s->tuple, packet);
 	s->seq = get32(p + 4);
 	s->ack = get32(p + 8);
-	s->flags = p[13];
+	s->flags = get16(p + 12) & 0x1ff;
 	s->window = get16(p + 14);
 	s->payload = p + header;
 	s->payload_len = packet->len - header;
@@ -161,6 +192,8 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->mss = 0;
 	s->has_ts = false;
 	s->sack_ok = false;
+	s->accecn_count = 0;
+	s->accecn_has_ceb = false;
 	s->fast_open_len = TCP_NO_FAST_OPEN;
 	s->ts_val = 0;
 	s->ts_ecr = 0;

@@ -10,18 +10,26 @@
 #define TCP_NO_FAST_OPEN         0xff
 #define TCP_OPTIONS_BYTES_TS     12 /* timestamps with their two NOPs */
 
+#define TCP_OPT_NOP              1
+#define TCP_OPT_ACCECN0          172
+#define TCP_OPT_ACCECN1          174
+
 struct tcp_segment {
 	struct tcp_tuple tuple;
 	const uint8_t *payload; /* into the packet; valid during the call */
 	uint32_t payload_len;
 	uint32_t seq, ack; /* wire values */
 	uint32_t window;   /* as on the wire, not scaled */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t ecn;
 	uint8_t wscale; /* TCP_NO_WSCALE: no such option */
 	uint8_t sack_count;
 	uint16_t mss; /* 0: no such option */
 	bool has_ts, sack_ok;
+	/* Accurate ECN option (RFC 9768): how many counters it has, which, and their values. */
+	uint8_t accecn_count;
+	bool accecn_has_e0b, accecn_has_ceb, accecn_has_e1b;
+	uint32_t accecn_e0b, accecn_ceb, accecn_e1b;
 	uint8_t fast_open_len;    /* 0: a request for a cookie; TCP_NO_FAST_OPEN: no such option */
 	const uint8_t *fast_open; /* into the packet */
 	uint32_t ts_val, ts_ecr;

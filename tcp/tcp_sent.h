@@ -42,6 +42,7 @@ struct tcp_ack_sample {
 	uint32_t delivered_bytes; /* newly acknowledged or SACKed, each byte once */
 	uint32_t sacked_bytes;    /* newly SACKed */
 	uint32_t lost_bytes;      /* newly marked lost */
+	uint32_t marked_bytes;    /* Accurate ECN: newly told to have arrived with a mark */
 	uint32_t prior_flight;
 	uint64_t rtt_first_ns;            /* of the oldest never repeated record acknowledged; 0: none */
 	uint64_t rtt_last_ns;             /* of the newest */

@@ -42,6 +42,10 @@
 	X(fast_open_bad_cookies, "Fast Open cookies received that are not valid")                            \
 	X(fast_open_limited, "Fast Opens made ordinary: too many are not confirmed yet")                     \
 	X(fast_open_fallbacks, "Fast Opens that became ordinary: data not taken, or SYN lost")               \
+	X(accecn_opens, "connections that use Accurate ECN (RFC 9768)")                                      \
+	X(accecn_ce_in, "segments received with a congestion mark, on these")                                \
+	X(accecn_marks_in, "congestion marks that peers told us of, on these")                               \
+	X(accecn_mangled, "times feedback showed that the path changes ECN fields")                          \
 	X(time_waits, "connections that entered TIME_WAIT")                                                  \
 	X(time_waits_recycled, "TIME_WAIT records taken early because the table was full")                   \
 	X(drop_malformed, "dropped: TCP header or options not well-formed")                                  \

@@ -153,10 +153,10 @@ static void expire_probe(struct tcp_engine *e, uint32_t conn)
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
 	if (c->snd_wnd == 0) {
-		uint64_t last = c->heard_ns > c->progress_ns ? c->heard_ns : c->progress_ns;
+		uint64_t silent = tcp_since_ns(e, c->heard_tick), stuck = tcp_since_ns(e, c->progress_tick);
 
 		/* A user timeout (RFC 5482) counts from progress, whatever the peer says. */
-		if (e->now_ns - (c->user_timeout_ms != 0 ? c->progress_ns : last) >= give_up_ns(e, c)) {
+		if ((c->user_timeout_ms != 0 || stuck < silent ? stuck : silent) >= give_up_ns(e, c)) {
 			time_out(e, conn);
 			return;
 		}
@@ -184,7 +184,7 @@ static void expire_rto(struct tcp_engine *e, uint32_t conn)
 	}
 	if (!has_in_flight(c))
 		return;
-	if (e->now_ns - c->progress_ns >= give_up_ns(e, c)) {
+	if (tcp_since_ns(e, c->progress_tick) >= give_up_ns(e, c)) {
 		time_out(e, conn);
 		return;
 	}
@@ -225,7 +225,7 @@ static void expire_ack(struct tcp_engine *e, uint32_t conn)
 static void expire_idle(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint64_t due = c->heard_ns + e->config.keepalive_idle_ns;
+	uint64_t due = e->now_ns - tcp_since_ns(e, c->heard_tick) + e->config.keepalive_idle_ns;
 
 	c->idle_deadline_ns = 0;
 	if (c->state == TCP_FIN_WAIT_2 && (c->flags & CONN_CLOSED)) {
@@ -236,7 +236,8 @@ static void expire_idle(struct tcp_engine *e, uint32_t conn)
 		return;
 	if (has_in_flight(c) || (c->keepalive_sent == 0 && due > e->now_ns)) {
 		/* In flight: the retransmission timer watches the peer. */
-		c->idle_deadline_ns = due > e->now_ns ? due : e->now_ns + e->config.keepalive_idle_ns;
+		c->idle_deadline_ns =
+		    due > e->now_ns ? due + (1u << TCP_TICK_SHIFT) : e->now_ns + e->config.keepalive_idle_ns;
 		return;
 	}
 	if (c->keepalive_sent >= e->config.keepalive_probes) {

@@ -110,6 +110,7 @@ static void tcp_config_make(const struct runtime_config *from, struct tcp_config
 	to->syn_backlog = from->syn_backlog;
 	to->cc = from->cc;
 	to->ecn = from->ecn != 0;
+	to->accurate_ecn = from->ecn == 2;
 	to->fast_open = from->fast_open != 0;
 	to->timestamps = from->timestamps != 0;
 	to->sack = from->sack != 0;

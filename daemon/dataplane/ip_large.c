@@ -35,7 +35,7 @@ static void vnet_make(const struct train *t, struct virtio_net_hdr *vnet)
 	    .csum_start = (uint16_t)t->tcp_off,
 	    .csum_offset = TCP_CHECK_OFF,
 	};
-	if (t->emit->flags & TCP_CWR)
+	if (t->emit->flags & t->emit->first_flags)
 		vnet->gso_type |= VIRTIO_NET_HDR_GSO_ECN; /* CWR stands in the first segment only */
 }
 
@@ -47,7 +47,7 @@ static void header_finish(struct core *core, const struct train *t, uint32_t len
 	uint32_t tcp_bytes = t->payload_off - t->tcp_off + len;
 	uint32_t ip_bytes = IP4_HEADER_BYTES + tcp_bytes;
 	uint16_t id = core->ip->next_id;
-	uint8_t flags = t->emit->flags;
+	uint8_t flags = (uint8_t)t->emit->flags;
 	uint16_t check;
 
 	memcpy(header, t->header, t->payload_off);
@@ -109,6 +109,9 @@ int64_t ip_large_send(struct core *core, const struct train *t)
 	int fd;
 
 	if (emit->payload_len <= (SEGMENTS_MIN - 1) * emit->mss || !t->way.has_mac || t->way.vlan != 0)
+		return 0;
+	/* With Accurate ECN each segment may have CWR; the kernel would leave it to the first. */
+	if (emit->flags & ~emit->first_flags & TCP_CWR)
 		return 0;
 	len = conn_gather_pieces(core, emit->conn, emit->payload_off, payload_fitting(t), parts + 1, &count);
 	if (len < emit->payload_len)

@@ -124,7 +124,7 @@ static void tcp_header_make(const struct tcp_emit *emit, uint8_t *tcp)
 	store_be16(tcp, emit->tuple->local_port);
 	store_be16(tcp + 2, emit->tuple->remote_port);
 	store_be32(tcp + 8, emit->ack);
-	tcp[12] = (uint8_t)((TCP_HEADER_BYTES + emit->options_len) / 4 << 4);
+	tcp[12] = (uint8_t)((TCP_HEADER_BYTES + emit->options_len) / 4 << 4 | emit->flags >> 8);
 	store_be16(tcp + 14, emit->window);
 	memcpy(tcp + TCP_HEADER_BYTES, emit->options, emit->options_len);
 }
@@ -143,10 +143,10 @@ static void train_header_make(const struct core *core, struct train *t)
 
 static uint8_t segment_flags(const struct tcp_emit *emit, bool is_first, bool is_last)
 {
-	uint8_t flags = emit->flags;
+	uint8_t flags = (uint8_t)emit->flags;
 
 	if (!is_first)
-		flags &= (uint8_t)~TCP_CWR;
+		flags &= (uint8_t)~emit->first_flags;
 	if (!is_last)
 		flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	return flags;

@@ -65,27 +65,27 @@ uint64_t script_time(struct script *s, const char *w)
 	return 0;
 }
 
-uint8_t script_flags(const char *w)
+uint16_t script_flags(const char *w)
 {
-	static const char names[] = "FSRPAUEC";
-	uint8_t flags = 0;
+	static const char names[] = "FSRPAUECN";
+	uint16_t flags = 0;
 
 	for (; *w; w++) {
 		const char *p = strchr(names, *w);
 
 		if (p)
-			flags |= (uint8_t)(1u << (p - names));
+			flags |= (uint16_t)(1u << (p - names));
 	}
 	return flags;
 }
 
-const char *script_flag_names(uint8_t flags)
+const char *script_flag_names(uint16_t flags)
 {
-	static char out[9];
-	static const char names[] = "FSRPAUEC";
+	static char out[10];
+	static const char names[] = "FSRPAUECN";
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 9; i++)
 		if (flags & 1u << i)
 			out[n++] = names[i];
 	out[n] = 0;
@@ -402,6 +402,8 @@ static void do_set(struct script *s)
 		r->config.window_scaling = is_on(s);
 	else if (strcmp(w, "ecn") == 0)
 		r->config.ecn = is_on(s);
+	else if (strcmp(w, "accecn") == 0)
+		r->config.ecn = r->config.accurate_ecn = is_on(s);
 	else if (strcmp(w, "fast_open") == 0)
 		set_fast_open(s);
 	else if (strcmp(w, "fast_open_pending") == 0)

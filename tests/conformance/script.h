@@ -28,8 +28,8 @@ const char *script_word(struct script *s);
 int64_t script_number(struct script *s);
 uint64_t script_time(struct script *s, const char *w);
 struct tcp_range script_range(struct script *s, const char *w);
-uint8_t script_flags(const char *w);
-const char *script_flag_names(uint8_t flags);
+uint16_t script_flags(const char *w);
+const char *script_flag_names(uint16_t flags);
 /* Fails unless have == want. */
 bool script_compare(struct script *s, const char *what, uint64_t have, uint64_t want);
 /* Makes the engine when a command needs it first. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tcp/tcp_accecn.h"
 #include "tests/conformance/script.h"
 
 /* ---- segments from the peer */
@@ -18,6 +19,17 @@ static unsigned read_hex(struct script *s, uint8_t *out)
 		out[n++] = (uint8_t)byte;
 	}
 	return n;
+}
+
+/* "EE0B,ECEB" or "EE0B,ECEB,EE1B" */
+static void read_accecn(struct script *s, struct rig_segment *seg)
+{
+	const char *w = script_word(s);
+	int got = sscanf(w ? w : "", "%u,%u,%u", &seg->accecn[0], &seg->accecn[1], &seg->accecn[2]);
+
+	if (got < 1)
+		script_fail(s, "%s is no list of counters", w ? w : "nothing");
+	seg->accecn_count = (uint8_t)(got < 1 ? 0 : got);
 }
 
 /* "request", "valid" (what our engine gives its peer now), or the bytes of a cookie. */
@@ -88,6 +100,14 @@ void script_do_in(struct script *s)
 			seg.ts_ecr += (uint32_t)script_number(s), seg.has_ts = true;
 		else if (strcmp(w, "fo") == 0)
 			read_fast_open(s, &seg);
+		else if (strcmp(w, "ect1") == 0)
+			seg.ecn = 1;
+		else if (strcmp(w, "ect0") == 0)
+			seg.ecn = 2;
+		else if (strcmp(w, "ace") == 0)
+			seg.flags |= tcp_ace_flags((unsigned)script_number(s));
+		else if (strcmp(w, "accecn") == 0)
+			read_accecn(s, &seg);
 		else if (strcmp(w, "ce") == 0)
 			seg.ecn = 3;
 		else if (strcmp(w, "sack") == 0 && seg.sack_count < TCP_SACK_BLOCKS)
@@ -129,6 +149,17 @@ static void match_field(struct script *s, const struct rig_segment *seg, const c
 	} else if (strcmp(w, "tsecr") == 0) { /* relative to the peer's clock now, in ms */
 		script_compare(s, "tsecr", seg->ts_ecr,
 			       (uint32_t)(s->rig->now_ns / RIG_MS) + (uint32_t)script_number(s));
+	} else if (strcmp(w, "ace") == 0) {
+		script_compare(s, "ace", tcp_ace_of(seg->flags), (uint64_t)script_number(s));
+	} else if (strcmp(w, "noaccecn") == 0) {
+		script_compare(s, "counters of the accecn option", seg->accecn_count, 0);
+	} else if (strcmp(w, "accecn") == 0) {
+		struct rig_segment want = {.len = 0};
+
+		read_accecn(s, &want);
+		if (script_compare(s, "counters of the accecn option", seg->accecn_count, want.accecn_count))
+			for (unsigned i = 0; i < want.accecn_count; i++)
+				script_compare(s, "accecn counter", seg->accecn[i], want.accecn[i]);
 	} else if (strcmp(w, "nofo") == 0) {
 		script_compare(s, "fast open", seg->has_fast_open, 0);
 	} else if (strcmp(w, "fo") == 0) {
@@ -160,6 +191,15 @@ static void match_field(struct script *s, const struct rig_segment *seg, const c
 	}
 }
 
+/* With Accurate ECN three of the flags are a counter, which `ace` asks for. */
+static uint16_t flags_without_ace(const struct script *s, const struct rig_segment *seg)
+{
+	const struct tcp_conn *c = s->rig->conn == TCP_NONE ? NULL : rig_conn(s->rig);
+	bool has_ace = c && (c->options & TCP_INFO_ACCECN) && !(seg->flags & TCP_SYN);
+
+	return has_ace ? (uint16_t)(seg->flags & ~TCP_ACE_FLAGS) : seg->flags;
+}
+
 void script_do_out(struct script *s)
 {
 	const char *w = script_word(s);
@@ -189,7 +229,7 @@ void script_do_out(struct script *s)
 		s->mark_ns = seg->at_ns;
 	if (due != 0 && (seg->at_ns < due || seg->at_ns > due + TIME_SLACK_NS))
 		script_fail(s, "went out after %.6f ms", (double)(seg->at_ns - base) / 1e6);
-	if (seg->flags != script_flags(w))
+	if (flags_without_ace(s, seg) != script_flags(w))
 		script_fail(s, "flags are %s, not %s (seq %u ack %u len %u)", script_flag_names(seg->flags),
 			    w, seg->seq, seg->ack, seg->len);
 	while ((w = script_word(s)) != NULL && !s->has_failed)

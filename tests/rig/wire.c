@@ -18,9 +18,9 @@ bool wire_cut_next(const struct tcp_emit *t, uint32_t limit, struct wire_cut *cu
 	cut->len = limit - at < t->mss ? limit - at : t->mss;
 	cut->flags = t->flags;
 	if (at + cut->len < t->payload_len)
-		cut->flags &= (uint8_t) ~(TCP_PSH | TCP_FIN);
+		cut->flags &= (uint16_t) ~(TCP_PSH | TCP_FIN);
 	if (at > 0)
-		cut->flags &= (uint8_t)~TCP_CWR;
+		cut->flags &= (uint16_t)~t->first_flags;
 	return true;
 }
 

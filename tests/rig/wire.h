@@ -43,7 +43,7 @@ struct wire_header {
 	uint16_t from, to; /* ports */
 	uint32_t seq, ack;
 	uint16_t window;
-	uint8_t flags;
+	uint16_t flags; /* enum tcp_flag */
 	uint32_t options_len;
 };
 
@@ -54,8 +54,8 @@ static inline uint32_t wire_header_write(uint8_t *p, const struct wire_header *h
 	wire_put16(p + 2, h->to);
 	wire_put32(p + 4, h->seq);
 	wire_put32(p + 8, h->ack);
-	p[12] = (uint8_t)((WIRE_HEADER_BYTES + h->options_len) / 4 << 4);
-	p[13] = h->flags;
+	p[12] = (uint8_t)((WIRE_HEADER_BYTES + h->options_len) / 4 << 4 | h->flags >> 8);
+	p[13] = (uint8_t)h->flags;
 	wire_put16(p + 14, h->window);
 	wire_put32(p + 16, 0);
 	return WIRE_HEADER_BYTES + h->options_len;
@@ -64,7 +64,7 @@ static inline uint32_t wire_header_write(uint8_t *p, const struct wire_header *h
 /* One segment of a train. Zero-initialised before the first wire_cut_next(). */
 struct wire_cut {
 	uint32_t at, len; /* payload bytes of the train */
-	uint8_t flags;
+	uint16_t flags;
 	bool is_begun;
 };
 

@@ -192,6 +192,9 @@ void sim_host_init(struct sim *s, unsigned index)
 	h->index = (uint8_t)index;
 	sim_scenario_limits(w, index, &h->bench.limits);
 	sim_scenario_config(w, &h->bench.config);
+	/* One side alone: the other speaks classic ECN at most. */
+	if (w->accurate_ecn == 2 + (uint64_t)index)
+		h->bench.config.accurate_ecn = true;
 	memset(&h->bench.keys, 0x5a + (int)index, sizeof(h->bench.keys));
 	memcpy(h->bench.keys.isn, &w->run, 8);
 	h->bench.ops = &ops;

@@ -134,6 +134,8 @@ void sim_network_send(struct sim *s, unsigned from, const uint8_t *data, uint32_
 	sim_trace_segment(s, from, data, len, what ? what : "");
 	if (what)
 		return;
+	if (sim_random_chance(&s->random, w->remark))
+		ecn = (uint8_t)sim_random_below(&s->random, 4);
 	if (ecn != 0 && sim_random_chance(&s->random, w->mark))
 		ecn = 3;
 	due = start + w->delay_ns;

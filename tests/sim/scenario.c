@@ -46,6 +46,7 @@ static void choose_network(struct sim_scenario *s, struct sim_random *r)
 	s->duplicate = one_in(r, 3) ? sim_random_below(r, 500) : 0;
 	s->corrupt = one_in(r, 4) ? 100 : 0;
 	s->mark = one_in(r, 3) ? sim_random_below(r, 1000) : 0;
+	s->remark = one_in(r, 10) ? sim_random_below(r, 5000) : 0;
 	s->delay_ns = PICK(r, 5000, 20000, 500000, 10000000, 100000000);
 	s->jitter_ns = one_in(r, 3) ? s->delay_ns / 2 : 0;
 	s->reorder_ns = s->delay_ns * (1 + sim_random_below(r, 4));
@@ -85,6 +86,7 @@ static void choose_engine(struct sim_scenario *s, struct sim_random *r)
 	/* The network is bad, not dead: unless it is. */
 	s->give_up_ns = (s->cut_after_bytes != 0 ? 100 : 3600) * SECOND_NS;
 	s->keepalive_ns = one_in(r, 4) ? 2 * SECOND_NS : 0;
+	s->accurate_ecn = one_in(r, 2) ? 1 + sim_random_below(r, 3) : 0;
 	s->fast_open = one_in(r, 3);
 	s->fast_open_pending = one_in(r, 2) ? 1 : 256;
 	s->challenge_acks_per_s = PICK(r, 1, 100, 1000);
@@ -183,6 +185,7 @@ void sim_scenario_config(const struct sim_scenario *s, struct tcp_config *config
 	config->sack = s->sack != 0;
 	config->window_scaling = s->window_scaling != 0;
 	config->ecn = s->ecn != 0;
+	config->accurate_ecn = s->accurate_ecn == 1;
 	config->fast_open = s->fast_open != 0;
 	config->fast_open_pending = (uint32_t)s->fast_open_pending;
 	config->rto_min_ns = s->rto_min_ns;

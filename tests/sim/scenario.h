@@ -22,6 +22,7 @@
 	X(reorder, "packets held back by reorder_ns")                                                        \
 	X(duplicate, "packets that arrive twice")                                                            \
 	X(corrupt, "packets whose checksum is wrong")                                                        \
+	X(remark, "packets made ECN-capable or marked on the way, whatever they were")                       \
 	X(mark, "ECN-capable packets marked")                                                                \
 	X(delay_ns, "one way")                                                                               \
 	X(jitter_ns, "added to it, up to")                                                                   \
@@ -39,6 +40,7 @@
 	X(sack, "RFC 2018")                                                                                  \
 	X(window_scaling, "RFC 7323")                                                                        \
 	X(ecn, "RFC 3168")                                                                                   \
+	X(accurate_ecn, "RFC 9768; 2: on the client's side alone, 3: the server's")                          \
 	X(fast_open, "RFC 7413; all but the first connection begin once that has opened")                    \
 	X(fast_open_pending, "unconfirmed ones that the server takes")                                       \
 	X(rto_min_ns, "RFC 6298")                                                                            \

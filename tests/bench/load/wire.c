@@ -185,10 +185,10 @@ static void segment_make(struct load *load, const struct tcp_emit *emit, uint32_
 	store_be16(tcp + 2, emit->tuple->remote_port);
 	store_be32(tcp + 4, emit->seq + at);
 	store_be32(tcp + 8, emit->ack);
-	tcp[12] = (uint8_t)(header_bytes / 4 << 4);
-	tcp[13] = emit->flags;
+	tcp[12] = (uint8_t)(header_bytes / 4 << 4 | emit->flags >> 8);
+	tcp[13] = (uint8_t)emit->flags;
 	if (at != 0)
-		tcp[13] &= (uint8_t)~TCP_CWR;
+		tcp[13] &= (uint8_t)~emit->first_flags;
 	if (!is_last)
 		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	store_be16(tcp + 14, emit->window);

@@ -21,7 +21,7 @@ static tcp_time now(const struct rig *r)
 
 static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 {
-	uint8_t header[60] = {[12] = (uint8_t)((20 + t->options_len) / 4 << 4), [13] = t->flags};
+	uint8_t header[60] = {[12] = (uint8_t)((20 + t->options_len) / 4 << 4), [13] = (uint8_t)t->flags};
 	struct tcp_packet packet = {
 	    .local = local_address, .remote = remote_address, .data = header, .len = 20u + t->options_len};
 	struct tcp_segment parsed;
@@ -40,6 +40,10 @@ static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 		s->fast_open_len = parsed.fast_open_len;
 		memcpy(s->fast_open, parsed.fast_open, parsed.fast_open_len);
 	}
+	s->accecn_count = parsed.accecn_count;
+	s->accecn[0] = parsed.accecn_has_e0b && parsed.accecn_count > 0 ? parsed.accecn_e0b : 0;
+	s->accecn[1] = parsed.accecn_has_ceb ? parsed.accecn_ceb : 0;
+	s->accecn[2] = parsed.accecn_count > 2 ? parsed.accecn_e1b : 0;
 	s->sack_count = parsed.sack_count;
 	for (unsigned i = 0; i < parsed.sack_count; i++) {
 		s->sacks[i].start = parsed.sacks[i].start - RIG_PEER_ISN;
@@ -246,6 +250,22 @@ void rig_advance(struct rig *r, uint64_t ns)
 	rig_check(r);
 }
 
+static uint8_t write_accecn(const struct rig_segment *s, uint8_t *out, uint8_t len)
+{
+	if (s->accecn_count == 0)
+		return len;
+	out[len++] = TCP_OPT_ACCECN0;
+	out[len++] = (uint8_t)(2 + 3 * s->accecn_count);
+	for (unsigned i = 0; i < s->accecn_count; i++) {
+		out[len++] = (uint8_t)(s->accecn[i] >> 16);
+		out[len++] = (uint8_t)(s->accecn[i] >> 8);
+		out[len++] = (uint8_t)s->accecn[i];
+	}
+	while (len % 4 != 0)
+		out[len++] = TCP_OPT_NOP;
+	return len;
+}
+
 static uint8_t write_options(const struct rig_segment *s, uint8_t *out)
 {
 	uint8_t len = 0;
@@ -267,16 +287,13 @@ static uint8_t write_options(const struct rig_segment *s, uint8_t *out)
 		uint8_t all[40];
 
 		len = tcp_options_write_syn(all, &o);
-		if (s->mss != 0) {
-			memcpy(out, all, len);
-			return len;
-		}
-		memcpy(out, all + 4, len - 4u);
-		return (uint8_t)(len - 4);
-	}
-	if (s->has_ts)
+		if (s->mss == 0)
+			len = (uint8_t)(len - 4);
+		memcpy(out, s->mss != 0 ? all : all + 4, len);
+	} else if (s->has_ts) {
 		len = tcp_options_write_ts(out, s->ts_val, s->ts_ecr);
-	return len;
+	}
+	return write_accecn(s, out, len);
 }
 
 void rig_input(struct rig *r, const struct rig_segment *s)

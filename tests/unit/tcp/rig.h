@@ -29,10 +29,14 @@ struct rig_segment {
 	uint32_t len;
 	uint64_t payload_off;
 	uint16_t window;
-	uint8_t flags, ecn;
+	uint16_t flags;
+	uint8_t ecn;
 	uint16_t mss;   /* option; 0: none */
 	uint8_t wscale; /* TCP_NO_WSCALE: none */
 	bool sack_ok, has_ts;
+	/* Accurate ECN option: counters in the order EE0B, ECEB, EE1B; in: kind 172 with so many. */
+	uint8_t accecn_count;
+	uint32_t accecn[3];
 	bool has_fast_open; /* the option of RFC 7413 */
 	uint8_t fast_open_len;
 	uint8_t fast_open[TCP_FAST_OPEN_COOKIE_MAX];
