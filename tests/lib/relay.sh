@@ -8,6 +8,10 @@
 #
 # tx, tso, gso and gro are off on all four ends, so that the relay sees what a wire would carry.
 
+# The relay's two interfaces, and the peer's
+RELAY_ENDS=(w0 w1)
+PEER_DEVICE=p0
+
 # relay_net: both links; frames pass only while a relay runs.
 relay_net() {
 	local ns
@@ -25,6 +29,21 @@ relay_net() {
 	ulimit -n "$(ulimit -Hn)"
 }
 
+# relay_net_kernels: two more links, between two kernels; relay_use ixd|kernel says whose are meant from then on.
+relay_net_kernels() {
+	relay_link ix kx0 v0 && relay_link peer kp0 v1 || return 1
+	ip -n ix addr add 10.78.0.1/24 dev kx0
+	ip -n peer addr add 10.78.0.2/24 dev kp0
+}
+
+relay_use() {
+	if [ "$1" = ixd ]; then
+		RELAY_ENDS=(w0 w1) PEER_DEVICE=p0 IX_ADDR=10.77.0.1 PEER_ADDR=10.77.0.2
+	else
+		RELAY_ENDS=(v0 v1) PEER_DEVICE=kp0 IX_ADDR=10.78.0.1 PEER_ADDR=10.78.0.2
+	fi
+}
+
 # relay_link NAMESPACE DEVICE WIRE_DEVICE
 relay_link() {
 	local ns device
@@ -36,23 +55,23 @@ relay_link() {
 	done
 }
 
-# relay_start SEED OPTIONS...: a file in $RELAY_PCAP, if that is set
+# relay_start SEED OPTIONS...: a file in $RELAY_PCAP, if that is set. PEER_STACK=lwip: nobody answers yet.
 relay_start() {
 	local seed=$1
 	shift
 	# Before anybody else: a relay that is late delays what it should not.
-	start relay nsenter --net=/run/netns/wire nice -n -15 relay --seed "$seed" --timeout $((600 * TIME_SCALE)) \
-		${RELAY_PCAP:+--pcap "$RELAY_PCAP"} "$@" w0 w1
+	start relay nsenter --net=/run/netns/wire ${RELAY_CPU:+taskset -c "$RELAY_CPU"} nice -n -15 relay --seed "$seed" --timeout $((600 * TIME_SCALE)) \
+		${RELAY_PCAP:+--pcap "$RELAY_PCAP"} "$@" "${RELAY_ENDS[@]}"
 	wait_line relay '^relaying' || return 1
 	# Neighbours are learnt before the clock runs.
-	wait_until 10 in_ix ping -c 1 -W 1 -q "$PEER_ADDR"
+	[ "${PEER_STACK:-kernel}" = lwip ] || wait_until 10 in_ix ping -c 1 -W 1 -q "$PEER_ADDR"
 }
 
 # relay_stop: false when the relay was too slow and therefore not only its seed decided
 relay_stop() {
 	stop relay
-	RELAY_FIRST=$(sed -n 's/^from w0: //p' "$T/log/relay")
-	RELAY_SECOND=$(sed -n 's/^from w1: //p' "$T/log/relay")
+	RELAY_FIRST=$(sed -n "s/^from ${RELAY_ENDS[0]}: //p" "$T/log/relay")
+	RELAY_SECOND=$(sed -n "s/^from ${RELAY_ENDS[1]}: //p" "$T/log/relay")
 	[ "$(grep -c 'overrun=0' "$T/log/relay")" = 2 ]
 }
 
@@ -63,86 +82,85 @@ relay_count() {
 	tr ' ' '\n' <<<"$line" | sed -n "s/^$2=//p"
 }
 
-# ---- one transfer: WHO (ixd|kernel) in namespace ix, kernel in peer; every byte checked at its receiver.
+# ---- one transfer: WHO (ixd|kernel) in namespace ix, the peer (kernel, or PEER_STACK=lwip) in peer; every byte
+# checked at its receiver.
 #
 # transfer WHO ROLE BYTES sets SECONDS_TAKEN. ROLE: listen-send, listen-receive, connect-send, connect-receive,
-# from the view of namespace ix; the two use different ports, because the kernel keeps one in TIME_WAIT. CC: the congestion control of the kernels (cubic unless it is set). The clock
-# runs from the start of the connecting side to the end of both.
+# from the view of namespace ix. CC: the congestion control of the kernels (cubic unless it is set). The clock runs
+# from the start of the connecting side to the end of both. US_CPU, THEIR_CPU, RELAY_CPU: where they run, if set.
 
 elapsed_s() {
 	awk -v us=$((${EPOCHREALTIME/./} - $1)) 'BEGIN { printf "%.3f", us / 1e6 }'
 }
 
+# end_command STACK listen|connect ADDRESS:PORT send|receive BYTES LIMIT: sets END_COMMAND
+end_command() {
+	local limit=$6 bytes
+	bytes=$(numfmt --from=iec "$5")
+	case $1-$2-$4 in
+	ixd-*) END_COMMAND=(ix-pattern "$2" "$3" "$4" "$bytes" "$limit") ;;
+	lwip-*) END_COMMAND=(k-lwip "$PEER_DEVICE" "$PEER_ADDR" "$2" "$3" "$4" "$bytes") ;;
+	kernel-listen-send) END_COMMAND=(k-sink -l "$3" --source "$bytes" --count 1 --timeout "$limit") ;;
+	kernel-listen-receive) END_COMMAND=(k-sink -l "$3" --count 1 --timeout "$limit") ;;
+	kernel-connect-send) END_COMMAND=(k-client "$3" send --bytes "$bytes" --timeout "$limit") ;;
+	kernel-connect-receive) END_COMMAND=(k-client "$3" receive --timeout "$limit") ;;
+	esac
+}
+
+# end_wait NAME STACK: its exit status. lwIP's program stays, for its TIME_WAIT, and is ended here.
+end_wait() {
+	local rc=0
+	if [ "$2" = lwip ]; then
+		wait_line "$1" 'orderly end' "$TRANSFER_S" || rc=1
+		stop "$1" KILL
+		return $rc
+	fi
+	wait "${PIDS[$1]}" || rc=$?
+	unset "PIDS[$1]"
+	return $rc
+}
+
+# What the kernel's tools received they check, and count; the others also know how much it must have been.
+end_is_whole() {
+	case $2-$3-$4 in
+	kernel-listen-receive) grep -q "received $5 sent 0 end eof" "$T/log/$1" ;;
+	kernel-listen-send) grep -q "sent $5 end eof" "$T/log/$1" ;;
+	kernel-connect-receive) grep -q "bytes=$5 " "$T/log/$1" ;;
+	kernel-connect-send) return 0 ;;
+	*) grep -q 'orderly end' "$T/log/$1" ;;
+	esac
+}
+
 transfer() {
-	local who=$1 role=$2 bytes=$3 limit=${TRANSFER_LIMIT_S:-120} port=7300 start_us rc
-	[ "$who" = ixd ] || port=7301
-	export K_CONGESTION=${CC:-cubic}
-	case $role in
-	listen-*) "far_listen_$who" "${role#*-}" "$bytes" "$limit" || return 1 ;;
-	connect-send) peer_serve far k-sink -l "$PEER_ADDR:7300" --count 1 --timeout "$limit" || return 1 ;;
-	connect-receive)
-		peer_serve far k-sink -l "$PEER_ADDR:7300" --source "$bytes" --count 1 --timeout "$limit" || return 1
-		;;
-	esac
-	start_us=${EPOCHREALTIME/./}
-	case $role in
-	listen-send) in_peer k-client "$IX_ADDR:$port" receive --timeout "$limit" >"$T/near" 2>&1 ;;
-	listen-receive) in_peer k-client "$IX_ADDR:$port" send --bytes "$bytes" --timeout "$limit" >"$T/near" 2>&1 ;;
-	connect-*) "near_connect_$who" "${role#*-}" "$bytes" "$limit" >"$T/near" 2>&1 ;;
-	esac
-	rc=$?
-	SECONDS_TAKEN=$(elapsed_s "$start_us")
-	if [ $rc = 0 ] && wait_end far 20 && transfer_is_whole "$who" "$role" "$bytes"; then
-		unset "PIDS[far]"
-		return 0
-	fi
-	stop far KILL
-	echo "# $who $role $bytes bytes: status $rc after $SECONDS_TAKEN s"
-	sed 's/^/#   near: /' "$T/near" | tail -n 5
-	log_show far 5
-	return 1
-}
-
-# ix-cat's output is checked by k-pattern; what the kernels' tools receive, they check themselves and count.
-transfer_is_whole() {
-	local bytes
+	local who=$1 role=${2%-*} does=${2#*-} bytes limit=${TRANSFER_LIMIT_S:-120} theirs=receive peer_role=listen
+	local peer=${PEER_STACK:-kernel} where="$PEER_ADDR:7300" us=(in_ix) order=(us them) start_us rc=0 END_COMMAND
 	bytes=$(numfmt --from=iec "$3")
-	case $1-$2 in
-	*-listen-send) grep -q "bytes=$bytes " "$T/near" ;;
-	kernel-listen-receive | *-connect-send) grep -q "received $bytes sent 0 end eof" "$T/log/far" ;;
-	*-connect-receive) grep -q "sent $bytes end eof" "$T/log/far" ;;
-	esac
-}
-
-far_listen_ixd() {
-	local pipe="ix-cat -l $IX_ADDR:7300 </dev/null | k-pattern --check $2"
-	[ "$1" != send ] || pipe="k-pattern $2 | ix-cat -l $IX_ADDR:7300 >/dev/null"
-	start far client timeout "$3" bash -c "set -o pipefail; $pipe"
-	wait_line far 'listening on'
-}
-
-far_listen_kernel() {
-	local source=0
-	[ "$1" != send ] || source=$2
-	start far in_ix k-sink -l "$IX_ADDR:7301" --source "$source" --count 1 --timeout "$3"
-	wait_line far 'listening on'
-}
-
-near_connect_ixd() {
-	if [ "$1" = send ]; then
-		client timeout "$3" bash -c "set -o pipefail; k-pattern $2 | ix-cat -N $PEER_ADDR:7300 >/dev/null"
-	else
-		client timeout "$3" bash -c "set -o pipefail
-			ix-cat -N $PEER_ADDR:7300 </dev/null | k-pattern --check $2"
-	fi
-}
-
-near_connect_kernel() {
-	if [ "$1" = send ]; then
-		in_ix k-client "$PEER_ADDR:7300" send --bytes "$2" --timeout "$3"
-	else
-		in_ix k-client "$PEER_ADDR:7300" receive --timeout "$3"
-	fi
+	TRANSFER_S=$limit
+	[ "$does" = send ] || theirs=send
+	[ "$role" = listen ] && peer_role=connect where="$IX_ADDR:7300"
+	[ "$who" = ixd ] && us=(client)
+	[ "$role" = listen ] || order=(them us)
+	export K_CONGESTION=${CC:-cubic}
+	for end in "${order[@]}"; do
+		start_us=${EPOCHREALTIME/./}
+		if [ "$end" = us ]; then
+			end_command "$who" "$role" "$where" "$does" "$bytes" "$limit"
+			start us "${us[@]}" ${US_CPU:+taskset -c "$US_CPU"} "${END_COMMAND[@]}"
+		else
+			end_command "$peer" "$peer_role" "$where" "$theirs" "$bytes" "$limit"
+			start them in_peer ${THEIR_CPU:+taskset -c "$THEIR_CPU"} "${END_COMMAND[@]}"
+		fi
+		[ "$end" != "${order[0]}" ] || wait_line "$end" 'listening on' || rc=1
+	done
+	end_wait us "$who" || rc=$?
+	end_wait them "$peer" || rc=$?
+	SECONDS_TAKEN=$(elapsed_s "$start_us")
+	[ $rc = 0 ] && end_is_whole us "$who" "$role" "$does" "$bytes" &&
+		end_is_whole them "$peer" "$peer_role" "$theirs" "$bytes" && return 0
+	echo "# $who $2 $3 bytes: status $rc after $SECONDS_TAKEN s"
+	log_show us 5
+	log_show them 5
+	return 1
 }
 
 # mbps BYTES SECONDS
