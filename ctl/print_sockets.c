@@ -54,6 +54,21 @@ static void options_in_use(const json_t *row, char cell[TEXT_CELL_SIZE])
 		snprintf(cell, TEXT_CELL_SIZE, "-");
 }
 
+/* Bits per second, with a unit that leaves at least one digit before the point. */
+static void rate(const json_t *row, char cell[TEXT_CELL_SIZE])
+{
+	static const char *const units[] = {"", "k", "M", "G"};
+	double bits = 8.0 * (double)json_integer_value(json_object_get(row, "delivery_rate"));
+	unsigned unit = 0;
+
+	for (; bits >= 1000 && unit < 3; unit++)
+		bits /= 1000;
+	if (bits > 0)
+		snprintf(cell, TEXT_CELL_SIZE, "%.*f%s", unit == 0 ? 0 : 1, bits, units[unit]);
+	else
+		snprintf(cell, TEXT_CELL_SIZE, "-");
+}
+
 const struct text_column columns_sockets[] = {
     {.title = "STATE", .key = "state"},
     {.title = "RECV-Q", .key = "receive_queue", .is_right = true},
@@ -67,7 +82,11 @@ const struct text_column columns_sockets[] = {
     {.title = "RTO", .key = "rto_us", .kind = TEXT_DURATION, .is_right = true},
     {.title = "MSS", .key = "mss", .is_right = true},
     {.title = "RETRANS", .key = "retransmits", .is_right = true},
+    {.title = "LOST", .key = "lost", .is_right = true},
+    {.title = "RATE", .format = rate, .is_right = true},
     {.title = "CC", .key = "congestion_control"},
+    {.title = "CC-STATE", .key = "congestion_state"},
+    {.title = "REO", .key = "reordering_window_us", .kind = TEXT_DURATION, .is_right = true},
     {.title = "OPTIONS", .format = options_in_use},
     {.title = "PID", .key = "pid", .is_right = true},
     {.title = "CORE", .key = "core", .is_right = true},

@@ -332,13 +332,17 @@ enum tcp_info_option {
 	TCP_INFO_FAST_OPEN = 1 << 4, /* data went or came with the SYN */
 	TCP_INFO_ACCECN = 1 << 5,    /* RFC 9768; TCP_INFO_ECN is set as well */
 };
+/* Congestion state: undisturbed, after an ECN signal (RFC 3168), fast recovery (RFC 6675), after a timeout
+ * (RFC 6298). */
+enum tcp_phase { TCP_PHASE_OPEN, TCP_PHASE_CWR, TCP_PHASE_RECOVERY, TCP_PHASE_LOSS, TCP_PHASE_COUNT };
 struct tcp_info {
 	struct tcp_tuple tuple;
 	enum tcp_state state;
 	enum tcp_cc cc;
 	uint32_t options; /* enum tcp_info_option */
 	uint8_t snd_wscale, rcv_wscale;
-	bool in_recovery;
+	enum tcp_phase phase;
+	bool in_recovery; /* of that, fast or after a timeout */
 	uint16_t mss; /* bytes of payload per full segment */
 	uint32_t cwnd_bytes, ssthresh_bytes;
 	uint32_t snd_wnd_bytes, rcv_wnd_bytes;
@@ -363,6 +367,7 @@ uint32_t tcp_memory_conns(const void *surviving, size_t surviving_size);
 
 const char *tcp_state_name(enum tcp_state state); /* "established"; static */
 const char *tcp_cc_name(enum tcp_cc cc);          /* "cubic"; static */
+const char *tcp_phase_name(enum tcp_phase phase); /* "recovery"; static */
 int tcp_cc_by_name(const char *name);             /* enum tcp_cc or -EINVAL */
 const char *tcp_reason_name(enum tcp_reason reason);
 

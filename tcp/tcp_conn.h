@@ -61,9 +61,6 @@ enum tcp_conn_flag {
 	CONN_FAST_OPEN = 1 << 30,
 };
 
-/* Congestion state (RFC 6675, 6298, 3168). */
-enum tcp_phase { TCP_PHASE_OPEN, TCP_PHASE_CWR, TCP_PHASE_RECOVERY, TCP_PHASE_LOSS };
-
 /* Where F-RTO (RFC 5682) is after a timeout. */
 enum tcp_frto {
 	TCP_FRTO_OFF,

@@ -38,6 +38,7 @@ void tcp_info_fill(const struct tcp_conn *c, const struct tcp_config *config, st
 	    .options = c->options,
 	    .snd_wscale = c->snd_wscale <= TCP_WSCALE_MAX ? c->snd_wscale : 0,
 	    .rcv_wscale = c->rcv_wscale <= TCP_WSCALE_MAX ? c->rcv_wscale : 0,
+	    .phase = c->phase < TCP_PHASE_COUNT ? c->phase : TCP_PHASE_OPEN,
 	    .in_recovery = c->phase == TCP_PHASE_RECOVERY || c->phase == TCP_PHASE_LOSS,
 	    .mss = c->mss,
 	    .cwnd_bytes = c->cwnd,
@@ -85,6 +86,18 @@ const char *tcp_state_name(enum tcp_state state)
 	};
 
 	return (unsigned)state < TCP_STATE_COUNT ? names[state] : "unknown";
+}
+
+const char *tcp_phase_name(enum tcp_phase phase)
+{
+	static const char *const names[TCP_PHASE_COUNT] = {
+	    [TCP_PHASE_OPEN] = "open",
+	    [TCP_PHASE_CWR] = "cwr",
+	    [TCP_PHASE_RECOVERY] = "recovery",
+	    [TCP_PHASE_LOSS] = "loss",
+	};
+
+	return (unsigned)phase < TCP_PHASE_COUNT ? names[phase] : "unknown";
 }
 
 const char *tcp_reason_name(enum tcp_reason reason)

@@ -26,6 +26,7 @@ static struct {
 	uint32_t spin_us, timeout_s;
 	bool is_listening, keeps_open, has_no_stdin, ends_on_eof, is_verbose;
 	bool is_fast_open;
+	const char *congestion;
 	bool is_half_closing; /* what nc calls -N; it is the default here */
 } config;
 
@@ -225,7 +226,8 @@ static void on_patience(struct ixev_timer *timer, void *arg)
 
 static void start(struct ix_client *client, struct ix_addr *addr)
 {
-	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0};
+	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0,
+				     .cc = option_congestion(config.congestion)};
 	struct ix_addr from;
 	int error;
 
@@ -274,6 +276,8 @@ int main(int argc, char *argv[])
 	     &config.spin_us, 0, UINT32_MAX},
 	    {'F', "fast-open", NULL, "TCP Fast Open: take or send data with the SYN", OPTION_FLAG,
 	     &config.is_fast_open, 0, 0},
+	    {'C', "congestion", "NAME", "congestion control: cubic, newreno or dctcp", OPTION_TEXT,
+	     &config.congestion, 0, 0},
 	    {'v', "verbose", NULL, "say who is connected", OPTION_FLAG, &config.is_verbose, 0, 0},
 	    {0},
 	};

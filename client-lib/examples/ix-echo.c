@@ -67,6 +67,7 @@ static struct {
 	const char *instance;
 	uint32_t spin_us;
 	bool is_once, is_fast_open;
+	const char *congestion;
 } config = {.listen = "*:7", .spin_us = 50};
 
 static bool is_over;
@@ -377,7 +378,8 @@ static void serve(struct ix_client *client)
 	struct core core[IX_CORES_MAX] = {0};
 	struct ix_channel *channels[IX_CORES_MAX];
 	bool has_work = false;
-	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0};
+	struct ix_options options = {.flags = config.is_fast_open ? IX_FAST_OPEN : 0,
+				     .cc = option_congestion(config.congestion)};
 	struct ix_addr local;
 
 	for (unsigned i = 0; i < cores; i++) {
@@ -411,6 +413,8 @@ int main(int argc, char *argv[])
 	     &config.spin_us, 0, UINT32_MAX},
 	    {'F', "fast-open", NULL, "TCP Fast Open: take data that comes with a SYN", OPTION_FLAG,
 	     &config.is_fast_open, 0, 0},
+	    {'C', "congestion", "NAME", "congestion control: cubic, newreno or dctcp", OPTION_TEXT,
+	     &config.congestion, 0, 0},
 	    {'1', "once", NULL, "end with the first connection", OPTION_FLAG, &config.is_once, 0, 0},
 	    {0},
 	};

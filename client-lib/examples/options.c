@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ix/ix.h>
+
 #include "client-lib/examples/options.h"
 
 #define ROWS_MAX  24
@@ -111,4 +113,17 @@ int options_parse(const struct options *options, int argc, char *const argv[])
 		apply(&options->rows[at], optarg);
 	}
 	return optind;
+}
+
+uint8_t option_congestion(const char *name)
+{
+	static const char *const names[IX_CC_COUNT] = {
+	    [IX_CC_CUBIC] = "cubic", [IX_CC_NEWRENO] = "newreno", [IX_CC_DCTCP] = "dctcp"};
+
+	if (!name)
+		return IX_CC_DEFAULT;
+	for (uint8_t cc = 0; cc < IX_CC_COUNT; cc++)
+		if (names[cc] && strcmp(names[cc], name) == 0)
+			return cc;
+	die("there is no congestion control \"%s\": cubic, newreno and dctcp are", name);
 }

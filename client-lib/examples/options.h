@@ -35,6 +35,9 @@ struct options {
  * the first argument that is no option; all of them are behind the options then. */
 int options_parse(const struct options *options, int argc, char *const argv[]);
 
+/* The congestion control of this name (enum ix_cc); NULL: the instance's. Dies of a name that is none. */
+uint8_t option_congestion(const char *name);
+
 /* Prints "PROGRAM: message" and exits with status 1. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 

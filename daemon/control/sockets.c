@@ -113,7 +113,7 @@ static json_t *engine_json(const struct tcp_info *info, uint64_t now_ns)
 	return json_pack(
 	    "{s:s, s:s, s:i, s:s, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, "
 	    "s:I,"
-	    " s:b, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:I, s:I, s:I, s:I}",
+	    " s:b, s:s, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:I, s:I, s:I, s:I}",
 	    "state", tcp_state_name(info->state), "local_address", address_text(info->tuple.local, local),
 	    "local_port", info->tuple.local_port, "remote_address", address_text(info->tuple.remote, remote),
 	    "remote_port", info->tuple.remote_port, "vlan", info->tuple.vlan, "out_of_order",
@@ -124,12 +124,14 @@ static json_t *engine_json(const struct tcp_info *info, uint64_t now_ns)
 	    info->mss, "srtt_us", (json_int_t)info->srtt_us, "rttvar_us", (json_int_t)info->rttvar_us,
 	    "min_rtt_us", (json_int_t)info->min_rtt_us, "rto_us", (json_int_t)info->rto_us, "backoff",
 	    (json_int_t)info->backoff, "retransmits", (json_int_t)info->retransmits, "lost",
-	    (json_int_t)info->lost_segments, "in_recovery", info->in_recovery, "congestion_control",
-	    tcp_cc_name(info->cc), "timestamps", (info->options & TCP_INFO_TIMESTAMPS) != 0, "sack",
-	    (info->options & TCP_INFO_SACK) != 0, "ecn", (info->options & TCP_INFO_ECN) != 0, "accurate_ecn",
-	    (info->options & TCP_INFO_ACCECN) != 0, "fast_open", (info->options & TCP_INFO_FAST_OPEN) != 0,
-	    "window_scale", wscale_json(info), "bytes_acked", number(info->acked_bytes), "bytes_received",
-	    number(info->received_bytes), "delivery_rate", number(info->delivery_rate_bytes_s), "age_us",
+	    (json_int_t)info->lost_segments, "in_recovery", info->in_recovery, "congestion_state",
+	    tcp_phase_name(info->phase), "reordering_window_us", (json_int_t)info->rack_reo_wnd_us,
+	    "congestion_control", tcp_cc_name(info->cc), "timestamps",
+	    (info->options & TCP_INFO_TIMESTAMPS) != 0, "sack", (info->options & TCP_INFO_SACK) != 0, "ecn",
+	    (info->options & TCP_INFO_ECN) != 0, "accurate_ecn", (info->options & TCP_INFO_ACCECN) != 0,
+	    "fast_open", (info->options & TCP_INFO_FAST_OPEN) != 0, "window_scale", wscale_json(info),
+	    "bytes_acked", number(info->acked_bytes), "bytes_received", number(info->received_bytes),
+	    "delivery_rate", number(info->delivery_rate_bytes_s), "age_us",
 	    difference(now_ns, info->opened_at_ns) / 1000);
 }
 

@@ -40,6 +40,39 @@ Test(manual, every_counter)
 		cr_expect_not_null(strstr(manual, rows[i]), "ixctl.1 lacks:\n%s", rows[i]);
 }
 
+/* And the other way round: it knows no counter that there is not. */
+Test(manual, no_other_counter)
+{
+	static const char *const names[] = {
+#define ROW(field, doc) "core." #field,
+	    CORE_STATS(ROW)
+#undef ROW
+#define ROW(field, doc) "tcp." #field,
+		TCP_STATS(ROW)
+#undef ROW
+#define ROW(field, doc) "xdp." #field,
+		    IXD_VERDICTS(ROW)
+#undef ROW
+	};
+	static const char *const groups[] = {".It Cm core.", ".It Cm tcp.", ".It Cm xdp."};
+	const char *manual = read_text("ctl/man/ixctl.1");
+	unsigned seen = 0;
+
+	for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
+		for (const char *at = strstr(manual, groups[group]); at; at = strstr(at + 1, groups[group])) {
+			size_t len = strcspn(at + 7, "\n"), i = 0;
+
+			while (i < sizeof(names) / sizeof(names[0]) &&
+			       (strlen(names[i]) != len || strncmp(names[i], at + 7, len) != 0))
+				i++;
+			cr_expect(i < sizeof(names) / sizeof(names[0]),
+				  "ixctl.1 has a counter too many: %.*s", (int)len, at + 7);
+			seen++;
+		}
+	}
+	cr_expect_eq(seen, sizeof(names) / sizeof(names[0]));
+}
+
 /* Every key of every object in the answer is a member that the description declares. */
 static void check_members(const json_t *value, const char *description)
 {

@@ -233,3 +233,21 @@ Test(tcp_segment, rfc9293_3_9_2_3_addresses)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		cr_assert_eq(tcp_address_is_host(rows[i].address), rows[i].is_host, "row %zu", i);
 }
+
+Test(tcp_engine, info_tells_the_congestion_state)
+{
+	static const char *const names[] = {"open", "cwr", "recovery", "loss"};
+	struct rig *r = established();
+	struct tcp_info info;
+
+	for (unsigned phase = 0; phase < TCP_PHASE_COUNT; phase++) {
+		rig_conn(r)->phase = (uint8_t)phase;
+		cr_assert_eq(tcp_info(r->engine, r->conn, &info), 0);
+		cr_assert_eq(info.phase, phase);
+		cr_assert_str_eq(tcp_phase_name(info.phase), names[phase]);
+	}
+	rig_conn(r)->phase = TCP_PHASE_COUNT; /* as a damaged record might have it */
+	cr_assert_eq(tcp_info(r->engine, r->conn, &info), 0);
+	cr_assert_eq(info.phase, TCP_PHASE_OPEN);
+	rig_free(r);
+}
