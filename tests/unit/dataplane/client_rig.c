@@ -35,19 +35,19 @@ static void *zeroed(size_t bytes)
 
 static void header_make(const struct tcp_emit *t, uint32_t part_off, bool is_first, bool is_last, uint8_t *h)
 {
-	uint8_t flags = t->flags;
+	uint16_t flags = t->flags;
 
 	if (!is_last)
-		flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
 	if (!is_first)
-		flags &= (uint8_t)~TCP_CWR;
+		flags &= (uint16_t)~t->first_flags;
 	memset(h, 0, TCP_HEADER_BYTES);
 	store_be16(h, t->tuple->local_port);
 	store_be16(h + 2, t->tuple->remote_port);
 	store_be32(h + 4, t->seq + part_off);
 	store_be32(h + 8, t->ack);
-	h[12] = (uint8_t)((TCP_HEADER_BYTES + t->options_len) / 4 << 4);
-	h[13] = flags;
+	h[12] = (uint8_t)((TCP_HEADER_BYTES + t->options_len) / 4 << 4 | flags >> 8);
+	h[13] = (uint8_t)flags;
 	store_be16(h + 14, t->window);
 	memcpy(h + TCP_HEADER_BYTES, t->options, t->options_len);
 }

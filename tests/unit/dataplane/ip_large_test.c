@@ -40,6 +40,7 @@ static void setup(void)
 				  .ack = 0x11223344,
 				  .window = 0x5566,
 				  .flags = TCP_ACK | TCP_PSH | TCP_FIN | TCP_CWR,
+				  .first_flags = TCP_CWR,
 				  .payload_off = 1000003,
 				  .mss = MSS};
 }
@@ -107,6 +108,18 @@ Test(ip_large, one_segment_goes_by_frame)
 	cr_assert_eq(ip_output(f.core, &train), MSS);
 	cr_assert_eq(large_take(0, &flags), -1);
 	cr_assert_eq(f.port->tx.prod, 1);
+}
+
+/* Accurate ECN: CWR may be on all segments, which the kernel would not do. */
+Test(ip_large, cwr_on_all_goes_by_frame)
+{
+	uint8_t flags;
+
+	train.first_flags = 0;
+	train.payload_len = 5 * MSS;
+	cr_assert_eq(ip_output(f.core, &train), train.payload_len);
+	cr_assert_eq(large_take(0, &flags), -1);
+	cr_assert_eq(f.port->tx.prod, 5);
 }
 
 /* More than an IP packet can hold: whole segments, and the rest by frame, with PSH and FIN. */

@@ -92,6 +92,7 @@ Test(ip_output, train_is_cut)
 
 	fixture_neigh_learn(&f);
 	train.flags = TCP_ACK | TCP_PSH | TCP_FIN | TCP_CWR;
+	train.first_flags = TCP_CWR;
 	train.payload_off = 1000003;
 	train.payload_len = 5 * 1448 + 333;
 	cr_assert_eq(ip_output(f.core, &train), train.payload_len);
@@ -113,6 +114,26 @@ Test(ip_output, train_is_cut)
 	cr_assert_eq(f.core->stats->tx_packets, 6);
 	cr_assert_eq(f.core->conns[0].iface, 0);
 	cr_assert_neq(f.core->conns[0].neigh, MIRROR_NO_NEIGH);
+}
+
+/* Accurate ECN: the three flags are a counter, on every segment, and one of them lies in byte 12. */
+Test(ip_output, counter_in_the_flags_is_on_all)
+{
+	uint32_t len, count = 0;
+	const uint8_t *at;
+
+	fixture_neigh_learn(&f);
+	train.flags = TCP_ACK | TCP_PSH | TCP_CWR | TCP_AE;
+	train.payload_len = 3 * 1448;
+	cr_assert_eq(ip_output(f.core, &train), train.payload_len);
+	xsk_tx_burst(f.core);
+	for (; (at = fixture_tx_take(&f, &len, NULL)) != NULL; count++) {
+		const uint8_t *tcp = packet_check(at, len);
+
+		cr_assert_eq(tcp[12], 5 << 4 | 1);
+		cr_assert_eq(tcp[13], TCP_ACK | TCP_CWR | (count == 2 ? TCP_PSH : 0));
+	}
+	cr_assert_eq(count, 3);
 }
 
 Test(ip_output, every_payload_length)
