@@ -14,13 +14,12 @@
 #define CODE_BASE 256 /* above all characters */
 #define CODE_HELP (CODE_BASE + ROWS_MAX)
 
-__attribute__((noreturn)) static void die(int status, const char *format, va_list args)
+static void say(const char *format, va_list args)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
-	exit(status);
 }
 
 void bench_die(const char *format, ...)
@@ -28,7 +27,9 @@ void bench_die(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	die(1, format, args);
+	say(format, args);
+	va_end(args);
+	exit(1);
 }
 
 void bench_usage(const char *format, ...)
@@ -36,7 +37,9 @@ void bench_usage(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	die(2, format, args);
+	say(format, args);
+	va_end(args);
+	exit(2);
 }
 
 static void help(const struct bench_options *options)

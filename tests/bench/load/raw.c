@@ -43,6 +43,7 @@ static void store_be32(uint8_t *at, uint32_t value)
 /* A segment in mid-connection, with timestamps as every segment of a real one has them. */
 static void frame_make(struct raw *raw)
 {
+	static const uint8_t timestamps[] = {1, 1, 8, 10};
 	const struct load_config *config = &raw->load->config;
 	uint32_t payload = (uint32_t)config->settings.message_bytes;
 	uint32_t tcp_bytes = 20 + OPTIONS_BYTES + payload;
@@ -59,7 +60,7 @@ static void frame_make(struct raw *raw)
 	tcp[12] = (20 + OPTIONS_BYTES) / 4 << 4;
 	tcp[13] = TCP_PSH | TCP_ACK;
 	store_be16(tcp + 14, 0xffff);
-	memcpy(tcp + 20, "\x01\x01\x08\x0a", 4);
+	memcpy(tcp + 20, timestamps, sizeof(timestamps));
 	memcpy(tcp + 20 + OPTIONS_BYTES, bench_pattern_at(0, 0), payload);
 	raw->frame_bytes = TCP_OFF + tcp_bytes;
 	raw->tcp_sum =

@@ -49,9 +49,9 @@ static void token_put(struct load *load, struct load_token token)
 
 	/* Full of those of connections that have ended: they are weeded out. */
 	if (tokens->head - tokens->tail > tokens->mask) {
-		uint32_t from = tokens->tail, to = tokens->tail;
+		uint32_t to = tokens->tail;
 
-		for (; from != tokens->head; from++)
+		for (uint32_t from = to; from != tokens->head; from++)
 			if (token_is_good(load, tokens->slots[from & tokens->mask]))
 				tokens->slots[to++ & tokens->mask] = tokens->slots[from & tokens->mask];
 		tokens->head = to;
