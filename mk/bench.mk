@@ -40,3 +40,6 @@ bench-skeletons: $(BENCH_SKELETONS)
 bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others
 tests: $(BENCH_BINS)
 .PHONY: bench-tools bench-skeletons
+
+$(O)/tests/unit_bench: $(call obj,$(BENCH_LIB_SRC))
+$(O)/tests/unit_bench: LDFLAGS += -Wl,--no-as-needed -lm
