@@ -105,7 +105,11 @@ $(O)/lib/libixclient.so: $(O)/lib/libixclient.so.0
 $(O)/lib/libixclient.a: $(call obj,$(CLIENT_SRC))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
-$(O)/bin/ix-%: $(O)/client-lib/examples/ix-%.o $(call obj,$(EXAMPLE_COMMON)) $(O)/lib/libixclient.a
+# An archive: each example takes what it needs.
+$(O)/client-lib/examples/common.a: $(call obj,$(EXAMPLE_COMMON))
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+$(O)/bin/ix-%: $(O)/client-lib/examples/ix-%.o $(O)/client-lib/examples/common.a $(O)/lib/libixclient.a
 	$(call link,)
 
 # ---- tests

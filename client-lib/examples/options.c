@@ -13,11 +13,12 @@
 
 #include "client-lib/examples/options.h"
 
-#define ROWS_MAX  24
+#define ROWS_MAX     24
 
 /* Long options without a letter get codes above all characters. */
-#define CODE_BASE 256
-#define CODE_HELP (CODE_BASE + ROWS_MAX)
+#define CODE_BASE    256
+#define CODE_HELP    (CODE_BASE + ROWS_MAX)
+#define CODE_VERSION 'V'
 
 void die(const char *format, ...)
 {
@@ -42,6 +43,7 @@ static void help(const struct options *options)
 			 row->value ? " " : "", row->value ? row->value : "");
 		printf("  %-28s %s\n", names, row->help);
 	}
+	printf("  %-28s %s\n", "-V, --version", "print the version and exit");
 	printf("      %-24s %s\n", "--help", "print this and exit");
 }
 
@@ -83,9 +85,9 @@ static void apply(const struct option_row *row, const char *text)
 
 int options_parse(const struct options *options, int argc, char *const argv[])
 {
-	struct option longs[ROWS_MAX + 2] = {0};
-	char letters[2 * ROWS_MAX + 2] = "";
-	size_t used = 0;
+	struct option longs[ROWS_MAX + 3] = {0};
+	char letters[2 * ROWS_MAX + 3] = "V";
+	size_t used = 1;
 	int code, rows = 0;
 
 	for (const struct option_row *row = options->rows; row->name && rows < ROWS_MAX; row++, rows++) {
@@ -98,11 +100,16 @@ int options_parse(const struct options *options, int argc, char *const argv[])
 			letters[used++] = ':';
 	}
 	longs[rows] = (struct option){"help", no_argument, NULL, CODE_HELP};
+	longs[rows + 1] = (struct option){"version", no_argument, NULL, CODE_VERSION};
 	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		int at = code - CODE_BASE;
 
 		if (code == CODE_HELP) {
 			help(options);
+			exit(0);
+		}
+		if (code == CODE_VERSION) {
+			printf("%s %s\n", program_invocation_short_name, IXD_VERSION);
 			exit(0);
 		}
 		if (code < CODE_BASE)
