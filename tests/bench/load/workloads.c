@@ -5,9 +5,10 @@
 
 #include "tests/bench/load/workload.h"
 
-extern const struct load_workload load_echo, load_source, load_sink;
+extern const struct load_workload load_echo, load_source, load_sink, load_usr, load_etc;
 
-static const struct load_workload *const workloads[] = {&load_echo, &load_source, &load_sink};
+static const struct load_workload *const workloads[] = {&load_echo, &load_source, &load_sink, &load_usr,
+							&load_etc};
 
 const struct load_workload *load_workload_find(const char *name)
 {
