@@ -31,8 +31,8 @@ struct options {
 	const struct option_row *rows;
 };
 
-/* Parses argv, options anywhere; answers --help and --version and exits 0, or complains and exits 2. Returns the index of
- * the first argument that is no option; all of them are behind the options then. */
+/* Parses argv, options anywhere; answers --help and --version and exits 0, or complains and exits 2. Returns
+ * the index of the first argument that is no option; all of them are behind the options then. */
 int options_parse(const struct options *options, int argc, char *const argv[]);
 
 /* The congestion control of this name (enum ix_cc); NULL: the instance's. Dies of a name that is none. */
