@@ -1,11 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # bench: see tests/bench/bench.sh. Results in $(O)/bench. The measuring programs: tests/bench/README.md.
 
-bench: deps ## measure ixd beside the kernel (QUICK=1: shorter, ROUNDS=N: longer)
+BENCH_DEPS := python3-matplotlib
+BENCH_ENV  := BENCH_OUT='$(abspath $(O))/bench' IXD_BUILD='$(O)' QUICK='$(QUICK)' ROUNDS='$(ROUNDS)'
+bench: deps deps-bench ## measure ixd beside the kernel, 10 minutes (QUICK=1: 2; ONLY=rtt,msgs: parts)
 	$(parallel) tests
-	$(Q)BENCH_OUT='$(abspath $(O))/bench' IXD_BUILD='$(O)' QUICK='$(QUICK)' tests/bench/bench.sh
+	$(Q)$(BENCH_ENV) ONLY='$(filter-out .,$(ONLY))' tests/bench/bench.sh
 
-.PHONY: bench
+deps-bench: ## install what the plots need
+	$(Q)tools/deps $(BENCH_DEPS)
+
+bench-readme: ## README's performance section and the baseline, from the last full run
+	$(Q)python3 -B tests/bench/report/readme.py '$(O)/bench/results.json' README.md
+	$(Q)python3 -B tests/bench/report/readme.py '$(O)/bench/results.json' --baseline tests/bench/baseline.json \
+		"$$(git rev-parse HEAD)"
+
+# The revision that the figures in the tree are of.
+BASE ?= $(shell sed -n 's/^ *"revision": "\(.*\)".*/\1/p' tests/bench/baseline.json)
+bench-check: deps bench-engine ## paired runs against another build (BASE=revision or build folder)
+	$(parallel) tests
+	$(Q)base=$$(tests/bench/base-build '$(O)' '$(BASE)') && \
+		BENCH_OUT='$(abspath $(O))/bench-check' IXD_BUILD='$(O)' QUICK='$(QUICK)' tests/bench/check.sh "$$base" '$(BASE)'
+
+.PHONY: bench deps-bench bench-readme bench-check
 
 # A folder is a program: tests/bench/load is ix-load. XDP programs are NAME.bpf.c, their headers bench_NAME.skel.h.
 bench_src = $(filter-out %.bpf.c,$(call src,tests/bench/$(1)/*.c))

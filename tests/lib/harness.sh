@@ -139,11 +139,11 @@ start() {
 	shift
 	while :; do
 		case $1 in
-		in_ix) command+=(nsenter --net=/run/netns/ix) ;;
-		in_peer) command+=(nsenter --net=/run/netns/peer) ;;
+		in_ix) command+=(nsenter --net="/run/netns/$NS_IX") ;;
+		in_peer) command+=(nsenter --net="/run/netns/$NS_PEER") ;;
 		client) set -- client in_ix_as "$CLIENT_ID" "${@:2}" ;;
 		in_ix_as)
-			command+=(nsenter --net=/run/netns/ix setpriv --reuid="$2" --regid="$2" --clear-groups
+			command+=(nsenter --net="/run/netns/$NS_IX" setpriv --reuid="$2" --regid="$2" --clear-groups
 				--no-new-privs)
 			shift
 			;;
@@ -244,17 +244,19 @@ huge_pages() {
 	HUGE_PAGES=$((${HUGE_PAGES:-0} + $1))
 }
 
-# ---- network: namespace `ix` holds ixd's side, `peer` the kernel's
+# ---- network: namespace `ix` holds ixd's side, `peer` the kernel's. A script with several such pairs sets
+# NS_IX and NS_PEER before it uses one of them.
 
+NS_IX=ix NS_PEER=peer
 IX_ADDR=10.77.0.1
 PEER_ADDR=10.77.0.2
 
 in_ix() {
-	nsenter --net=/run/netns/ix "$@"
+	nsenter --net="/run/netns/$NS_IX" "$@"
 }
 
 in_peer() {
-	nsenter --net=/run/netns/peer "$@"
+	nsenter --net="/run/netns/$NS_PEER" "$@"
 }
 
 # in_ix_as ID COMMAND...: without a capability, without groups
@@ -269,12 +271,12 @@ client() {
 	in_ix_as "$CLIENT_ID" "$@"
 }
 
-# net_pair [QUEUES]: ix0 (10.77.0.1) in `ix`, p0 (10.77.0.2) in `peer`
+# net_pair [QUEUES]: ix0 (10.77.0.1) in $NS_IX, p0 (10.77.0.2) in $NS_PEER
 net_pair() {
 	local queues=${1:-1} peer_queues=${2:-1} ns
-	ip netns add ix && ip netns add peer || return 1
+	ip netns add "$NS_IX" && ip netns add "$NS_PEER" || return 1
 	net_link ix0 p0 "$IX_ADDR" "$PEER_ADDR" "$queues" "$peer_queues" || return 1
-	for ns in ix peer; do
+	for ns in "$NS_IX" "$NS_PEER"; do
 		ip -n "$ns" link set lo up
 	done
 	# 1000 connections at once: the peer's defaults for its own sockets would be what is tested.
@@ -285,12 +287,12 @@ net_pair() {
 # net_link IX_DEV PEER_DEV IX_ADDR PEER_ADDR QUEUES [PEER_QUEUES]
 net_link() {
 	local queues=$5 peer_queues=${6:-1}
-	ip -n ix link add "$1" numrxqueues "$queues" numtxqueues "$queues" type veth \
-		peer name "$2" netns peer numrxqueues "$peer_queues" numtxqueues "$peer_queues" || return 1
-	ip -n ix addr add "$3/24" dev "$1"
-	ip -n peer addr add "$4/24" dev "$2"
-	ip -n ix link set "$1" up
-	ip -n peer link set "$2" up
+	ip -n "$NS_IX" link add "$1" numrxqueues "$queues" numtxqueues "$queues" type veth \
+		peer name "$2" netns "$NS_PEER" numrxqueues "$peer_queues" numtxqueues "$peer_queues" || return 1
+	ip -n "$NS_IX" addr add "$3/24" dev "$1"
+	ip -n "$NS_PEER" addr add "$4/24" dev "$2"
+	ip -n "$NS_IX" link set "$1" up
+	ip -n "$NS_PEER" link set "$2" up
 	wait_until 5 in_ix ping -c 1 -W 1 -q "$4"
 }
 
@@ -347,7 +349,7 @@ ixd_stop() {
 	stop "ixd-$name"
 	wait_until 5 not test -e "/run/ixd/$name/client.sock" || left="$left /run/ixd/$name"
 	[ ! -e "/sys/fs/bpf/ixd/$name" ] || left="$left /sys/fs/bpf/ixd/$name"
-	! ip -n ix link show dev "$iface" | grep -q 'xdp' || left="$left XDP program on $iface"
+	! ip -n "$NS_IX" link show dev "$iface" | grep -q 'xdp' || left="$left XDP program on $iface"
 	if [ -z "$(pids_named ixd)" ]; then
 		wait_until 5 no_ixd_process || left="$left processes"
 		[ -z "$(in_ix cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ] || left="$left reserved ports"
@@ -401,5 +403,5 @@ finish() {
 }
 trap finish EXIT
 export -f in_ix in_ix_as in_peer client
-export IX_ADDR PEER_ADDR CLIENT_ID T
+export IX_ADDR PEER_ADDR CLIENT_ID T NS_IX NS_PEER
 trap 'exit 130' INT TERM

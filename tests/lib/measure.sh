@@ -43,8 +43,8 @@ measure_rtt() {
 
 # kernel_pair OFFLOADS(on|off): a fresh pair of namespaces without XDP
 kernel_pair() {
-	ip netns del ix
-	ip netns del peer
+	ip netns del "$NS_IX"
+	ip netns del "$NS_PEER"
 	net_pair || return 1
 	in_ix ethtool -K ix0 tso "$1" gso "$1" gro "$1" >/dev/null
 	in_peer ethtool -K p0 tso "$1" gso "$1" gro "$1" >/dev/null

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034
+#
+# The contenders, each with the same server logic:
+#
+#   kernel_block, kernel_spin   epoll, sleeping and spinning
+#   uring_block, uring_spin     io_uring, sleeping and spinning
+#   ixd_spin, ixd_sleep         ixd and its application on one core; without work it spins or sleeps at once
+#   ixd_dedicated               ixd on a core of its own, the application on the other
+#   raw                         the same AF_XDP socket without TCP: what cannot be exceeded
+#
+# Each stack has a pair of namespaces of its own with the same addresses; of the two CPUs the server's side has
+# SERVER_CPU and the generator CLIENT_CPU.
+
+SOURCES=10.77.0.100-10.77.0.115 # of generators that open many connections
+ECHO=$IX_ADDR:7000
+HTTP=$IX_ADDR:8080
+KV=$IX_ADDR:11211
+declare -A TUNING=([kernel_block]=plain [kernel_spin]=plain [uring_block]=plain [uring_spin]=plain)
+HUGE_PAGES_OF_IXD=32 # of 2 MB: packet frames
+KERNEL_SERVERS=() # those that are built
+
+# use_pair kernel|ixd|dedicated
+use_pair() {
+	case $1 in
+	kernel) NS_IX=kix NS_PEER=kpeer ;;
+	ixd) NS_IX=ix NS_PEER=peer ;;
+	dedicated) NS_IX=dix NS_PEER=dpeer ;;
+	esac
+}
+
+# No offload that a wire has not: packets of the MTU's size in both directions. (TX checksums are off by XDP at
+# the other end where it needs that.)
+offloads() { # on|off
+	in_ix ethtool -K ix0 tso "$1" gso "$1" gro "$1" >/dev/null
+	in_peer ethtool -K p0 tso "$1" gso "$1" gro "$1" >/dev/null
+}
+
+pairs_make() {
+	local pair last
+	for pair in kernel ixd dedicated; do
+		use_pair $pair
+		net_pair || return 1
+		offloads off
+		for last in {100..115}; do
+			ip -n "$NS_PEER" addr add "10.77.0.$last/24" dev p0
+		done
+		# The best that is known for many connections and short ones; a run must not learn from the one before.
+		in_ix sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535 \
+			net.ipv4.tcp_no_metrics_save=1 net.ipv4.tcp_syncookies=1
+		in_peer sysctl -qw net.ipv4.tcp_no_metrics_save=1
+		mkdir -p "$T/sys-$pair"
+		in_ix mount -t sysfs sysfs "$T/sys-$pair"
+	done
+	huge_pages $HUGE_PAGES_OF_IXD
+	command -v k-echo >/dev/null && KERNEL_SERVERS+=(kernel_block kernel_spin)
+	command -v k-uring >/dev/null && KERNEL_SERVERS+=(uring_block uring_spin)
+	[ ${#KERNEL_SERVERS[@]} = 4 ] || note limit kernel "k-uring is not built: no io_uring contender"
+}
+
+# ---- the kernel's best settings: where its receive side runs
+
+# tune plain|rps|napi: the softirq in the sender's system call, on the server's CPU, or in a thread of its own
+tune() {
+	local dev="$T/sys-kernel/class/net/ix0" mask=0
+	[ "$1" != "${TUNED:-plain}" ] || return 0
+	if [ "${TUNED:-plain}" = napi ]; then
+		echo 0 >"$dev/threaded" && in_ix ethtool -K ix0 gro off >/dev/null || return 1
+	fi
+	[ "$1" != rps ] || mask=$((1 << SERVER_CPU))
+	printf '%x' $mask >"$dev/queues/rx-0/rps_cpus" || return 1
+	TUNED=plain
+	if [ "$1" = napi ]; then
+		# Without GRO a veth has no NAPI.
+		in_ix ethtool -K ix0 gro on >/dev/null && echo 1 >"$dev/threaded" || return 1
+		echo "napi/ix0 $SERVER_CPU" >&"$SESSION_PIN"
+	fi
+	TUNED=$1
+}
+
+# calibrate: for each kernel server the tuning with which it answers most at 64 connections
+calibrate() {
+	local server way rate best=0
+	PART=calibration
+	for server in "${KERNEL_SERVERS[@]}"; do
+		best=0
+		for way in plain rps napi; do
+			TUNING[$server]=$way
+			LOAD='{"messages_per_s": 0}'
+			contender_up "$server" echo && load "$ECHO" --connections 64 --duration 0.4 --warmup 0.2
+			contender_down
+			rate=$(jq '.messages_per_s | floor' <<<"$LOAD")
+			sample "calibration_$way" "$server" "$rate"
+			[ "$rate" -gt "$best" ] && best=$rate BEST[$server]=$way
+		done
+		TUNING[$server]=${BEST[$server]:-plain}
+		note setting "$server" "${TUNING[$server]} ($best messages/s at 64 connections in the calibration)"
+		echo "bench: calibration: $server answers most with ${TUNING[$server]}"
+	done
+	use_pair kernel
+	tune plain
+}
+declare -A BEST=()
+
+# ---- servers
+
+# contender_up CONTENDER echo|http|kv [IXD-SETTINGS]
+contender_up() {
+	local spin=()
+	case $1 in
+	kernel_* | uring_*)
+		use_pair kernel
+		tune "${TUNING[$1]}" || return 1
+		[[ $1 != *_spin ]] || spin=(--spin)
+		kernel_server "$1" "$2" "${spin[@]}"
+		;;
+	ixd_*)
+		use_pair ixd
+		ixd_up "$1" "${3:-}" && ixd_server "$2" "$IXD_APP_SPIN_US"
+		;;
+	esac
+}
+
+kernel_server() { # CONTENDER SERVICE [--spin]
+	local program=(k-echo -l "$ECHO")
+	case $1-$2 in
+	*-http) program=(k-httpd -l "$HTTP" --root "$T/www") ;;
+	*-kv) program=(k-kv -l "$KV") ;;
+	uring_*-echo) program=(k-uring -l "$ECHO") ;;
+	esac
+	shift 2
+	start server in_ix taskset -c "$SERVER_CPU" "${program[@]}" "$@" --timeout 300
+	wait_line server 'listening on'
+}
+
+# ixd_up ixd_spin|ixd_sleep|ixd_dedicated [SETTINGS]
+ixd_up() {
+	local spin_us=1000 placement=shared
+	IXD_APP_SPIN_US=1000
+	case $1 in
+	ixd_sleep) spin_us=0 IXD_APP_SPIN_US=0 ;;
+	ixd_dedicated) spin_us=10000000 IXD_APP_SPIN_US=10000000 placement=dedicated ;;
+	esac
+	CORES="[ $SERVER_CPU ]" EXTRA="placement = \"$placement\"; spin_us = $spin_us; $2" ixd_conf default
+	ixd_start
+}
+
+ixd_server() { # SERVICE APP_SPIN_US
+	local program=(ix-echo -l "$ECHO")
+	case $1 in
+	none) return 0 ;;
+	http) program=(ix-httpd -l "$HTTP" --root "$T/www" --sink /sink) ;;
+	kv) program=(ix-kv -l "$KV") ;;
+	esac
+	serve server taskset -c "$SERVER_CPU" "${program[@]}" -s "$2"
+}
+
+# raw_up [--sink]: the raw AF_XDP reflector in ixd's place
+raw_up() {
+	use_pair ixd
+	start server in_ix ix-reflect --if ix0 --listen "$ECHO" --cpu "$SERVER_CPU" "$@"
+	wait_line server 'listening on'
+}
+
+contender_down() {
+	stop server
+	stop client-end
+	stop ixd-default
+}
+
+# ---- the generator
+
+# load ADDRESS:PORT IX-LOAD-ARGUMENTS...: sets LOAD to what ix-load says
+load() {
+	local target=$1
+	shift
+	LOAD=$(in_peer timeout 60 ix-load --if p0 --target "$target" --cpu "$CLIENT_CPU" --json --duration "$D" \
+		--warmup "$W" "$@" 2>"$T/log/load") && [ -n "$LOAD" ] && return 0
+	note fault "$PART" "ix-load $*: $(tail -n 1 "$T/log/load")"
+	return 1
+}
+
+# ixd_losses: everything that was lost in a ring or queue of ixd, and was not by the peer's fault
+ixd_losses() {
+	ixctl --json stats | jq '[.counters[] | select(.name | IN("drop_tx_no_frame", "drop_rx_invalid",
+		"rx_no_memory", "dropped_no_socket", "drop_no_memory", "drop_no_record", "drop_backlog",
+		"retransmits")) | .value] + [(.counters | map({key: (.group + "." + .name), value}) | from_entries |
+		."xdp.redirected" - ."core.rx_packets" | if . < 0 then 0 else . end)] | add'
+}

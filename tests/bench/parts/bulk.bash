@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# One connection, as much as it can: to and from a kernel client, packets of the MTU's size. The kernel with TSO is
+# reported only: AF_XDP has no segmentation offload. The limit is a raw socket that sends in one direction.
+
+part_bulk() {
+	local bytes=256M contenders=(kernel_block kernel_tso ixd_spin raw)
+	[ -z "${QUICK:-}" ] || bytes=64M
+	BULK_BYTES=$bytes
+	head -c $bytes /dev/urandom >"$T/www/file"
+	rounds "$ROUNDS" bulk_turn "${contenders[@]}"
+	rm "$T/www/file"
+}
+
+bulk_turn() {
+	case $1 in
+	raw) raw_bulk_turn ;;
+	kernel_tso)
+		contender_up kernel_block http && offloads on && bulk_both kernel_tso
+		use_pair kernel
+		offloads off
+		;;
+	*) contender_up "$1" http && bulk_both "$1" ;;
+	esac
+}
+
+bulk_both() {
+	sample goodput_from_gbps "$1" "$(RUNS=1 measure gbps "$HTTP" get --path /file)"
+	sample goodput_to_gbps "$1" "$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")"
+	[[ $1 != ixd_* ]] || sample bulk_losses "$1" "$(ixd_losses)"
+}
+
+# What arrived counts, not what was sent. 1448 bytes are payload of a packet of TCP with timestamps.
+raw_bulk_turn() {
+	command -v ix-reflect >/dev/null || return 0
+	raw_up --sink || return 1
+	load "$ECHO" --raw --one-way --size 1448 || return 1
+	stop server
+	sample goodput_to_gbps raw "$(tail -n 1 "$T/log/server" | jq .goodput_gbps)"
+}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# 10 to 250,000 connections, of which 64 at a time have a message under way, each in its turn (figure 4); and
+# what an idle connection costs ixd in memory.
+
+COUNTS=(10 100 1000 10000 50000 100000 250000)
+IXD_MANY='limits = { connections = 300000; rx_bytes = "1G"; };
+sizes = { connections_per_core = 262144; };'
+
+part_many() {
+	local limit
+	[ -z "${QUICK:-}" ] || COUNTS=(10 1000 10000 250000)
+	limit=$(ulimit -Hn)
+	[ "$limit" -ge 250100 ] || note limit many "a process may have $limit descriptors (RLIMIT_NOFILE): with \
+epoll or io_uring, one process cannot hold more connections; the kernel was not measured beyond"
+	rounds "$CURVE_ROUNDS" many_turn "${KERNEL_SERVERS[@]}" ixd_spin
+	rounds "$CURVE_ROUNDS" memory_turn ixd_spin
+}
+
+many_turn() {
+	local count
+	[[ $1 != *_block ]] || return 0
+	contender_up "$1" echo "$IXD_MANY" || return 1
+	for count in "${COUNTS[@]}"; do
+		if [[ $1 != ixd_* ]] && [ "$count" -ge "$(($(ulimit -Hn) - 100))" ]; then
+			continue
+		fi
+		load "$ECHO" --source "$SOURCES" --connections "$count" --active $((count < 64 ? count : 64)) \
+			--duration "$CURVE_D" --warmup 0.2 || return 1
+		samples_of_load "$1" "$count" many_msgs=.messages_per_s many_p99_us=.latency_us.p99
+	done
+}
+
+# ixd_memory: JSON of the kilobytes of all of ixd's processes, clients' memories excluded
+ixd_memory() {
+	local path pids=()
+	for path in /proc/[0-9]*; do
+		! is_ixd "$path" || pids+=("$(basename "$path")")
+	done
+	"$PYTHON" -B "$BENCH_DIR/report/memory.py" "${pids[@]}"
+}
+
+# Tables that exist from the start count as their size divided by what they can hold, the rest as what grew.
+memory_turn() {
+	local before after count=250000
+	contender_up "$1" echo "$IXD_MANY" || return 1
+	before=$(ixd_memory)
+	start hold in_peer timeout 100 ix-load --if p0 --target "$ECHO" --cpu "$CLIENT_CPU" --source "$SOURCES" \
+		--connections $count --active 1 --rate 0 --duration 60 --warmup 0 --json
+	wait_until 40 connections_are $count || {
+		note fault bytes_per_idle_connection "only $(connections_open) of $count connections opened"
+		stop hold
+		return 1
+	}
+	after=$(ixd_memory)
+	stop hold
+	echo "$before $after" | jq -s '{before: .[0], after: .[1]}' >"$BENCH_OUT/memory.json"
+	sample bytes_per_idle_connection "$1" "$(jq -s ".[1].growing_bytes - .[0].growing_bytes | if . < 0 then 0 \
+		else . end / $count" <<<"$before $after")"
+	sample table_bytes_per_connection "$1" "$(jq '.table_bytes / 262144' <<<"$after")"
+}
+
+connections_open() {
+	ixctl --json status | jq .connections
+}
+
+connections_are() {
+	[ "$(connections_open)" -ge "$1" ]
+}

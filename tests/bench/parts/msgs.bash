@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# 64-byte echo on a shared core: messages per second and the tail, 64 and 1024 connections; the raw reflector
+# with as many packets in flight; message sizes (figures 2 and 3c); ixd at both ends.
+
+SIZES=(64 256 1024 4096 16384 65536 262144 524288)
+MANY_SIZES=(64 128 256 512 1024 2048 4096 8192)
+
+part_msgs() {
+	rounds "$ROUNDS" msgs_turn "${KERNEL_SERVERS[@]}" ixd_spin raw
+	rounds "$CURVE_ROUNDS" sizes_turn "${KERNEL_SERVERS[@]}" ixd_spin
+	both_ends
+}
+
+msgs_turn() {
+	local connections
+	if [ "$1" = raw ]; then
+		raw_msgs_turn
+		return
+	fi
+	contender_up "$1" echo || return 1
+	for connections in 64 1024; do
+		load "$ECHO" --connections $connections || return 1
+		samples_of_load "$1" $connections "msgs_$connections=.messages_per_s" \
+			"p99_${connections}_us=.latency_us.p99" "p999_${connections}_us=.latency_us.p999"
+	done
+	[[ $1 != ixd_* ]] || sample losses_1024 "$1" "$(ixd_losses)"
+	[[ $1 != *_spin ]] || cross_check "$1"
+}
+
+# An ordinary generator on the kernel's TCP, against the same server: slower, but it should say the same of who is
+# faster.
+cross_check() {
+	command -v k-load >/dev/null || return 0
+	LOAD=$(in_peer timeout 60 k-load --target "$ECHO" --connections 64 --spin --cpu "$CLIENT_CPU" --json \
+		--duration "$CURVE_D" --warmup "$W" 2>"$T/log/load") || return 1
+	samples_of_load "$1" 64 cross_check_msgs_64=.messages_per_s
+}
+
+raw_msgs_turn() {
+	local in_flight
+	command -v ix-reflect >/dev/null || return 0
+	raw_up || return 1
+	for in_flight in 64 1024; do
+		load "$ECHO" --raw --in-flight $in_flight || return 1
+		samples_of_load raw $in_flight "msgs_$in_flight=.messages_per_s" \
+			"p99_${in_flight}_us=.latency_us.p99" "p999_${in_flight}_us=.latency_us.p999"
+	done
+}
+
+# Latency and goodput of one connection by size, and messages/s of 64 connections.
+sizes_turn() {
+	local size sizes=("${SIZES[@]}") many=("${MANY_SIZES[@]}")
+	[ -z "${QUICK:-}" ] || sizes=(64 4096 65536 524288) many=(64 1024 8192)
+	[[ $1 != *_block ]] || return 0
+	contender_up "$1" echo || return 1
+	for size in "${sizes[@]}"; do
+		load "$ECHO" --size "$size" --duration "$CURVE_D" --warmup 0.1 || return 1
+		samples_of_load "$1" "$size" size_p50_us=.latency_us.p50 \
+			"size_gbps=(.messages_per_s * $size * 8 / 1e9)"
+	done
+	for size in "${many[@]}"; do
+		load "$ECHO" --connections 64 --size "$size" --duration "$CURVE_D" --warmup 0.1 || return 1
+		samples_of_load "$1" "$size" msgs_by_size=.messages_per_s
+	done
+}
+
+# ixd at both ends: its application echoes on one core, another one asks on the other.
+both_ends() {
+	has_tool ix-rtt msgs_64_both_ends || return 0
+	rounds "$ROUNDS" both_ends_turn ixd_both
+}
+
+both_ends_turn() {
+	contender_up ixd_spin echo || return 1
+	IFACE=p0 CORES="[ $CLIENT_CPU ]" EXTRA='placement = "shared"; spin_us = 1000;' ixd_conf other
+	start ixd-other in_peer ixd -i other -c "$T/other.conf"
+	wait_line ixd-other ready || return 1
+	LOAD=$(in_peer setpriv --reuid="$CLIENT_ID" --regid="$CLIENT_ID" --clear-groups --no-new-privs \
+		env IXD_INSTANCE=other timeout 60 ix-rtt --target "$ECHO" --cpu "$CLIENT_CPU" --connections 64 \
+		--duration "$D" --warmup "$W" --json 2>"$T/log/load")
+	stop ixd-other
+	[ -n "$LOAD" ] || {
+		note fault msgs_64_both_ends "ix-rtt: $(tail -n 1 "$T/log/load")"
+		return 1
+	}
+	sample msgs_64_both_ends ixd_both "$(jq .messages_per_s <<<"$LOAD")"
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Memory of processes: memory.py PID... prints JSON.
+
+table_bytes: shared memories that exist in full from the start, by their size; each once, however many map it.
+growing_bytes: everything else that is in memory, shared pages divided among those that map them.
+client_bytes: memories of clients, in neither.
+"""
+import json
+import re
+import sys
+
+MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
+TABLES = ("ixd-state", "ixd-mirror")
+CLIENTS = ("ixd-client", "ixd-daemon")
+
+
+def mappings(pid):
+    """(name, inode-wise unique path, fields in bytes) of each mapping."""
+    name, fields = None, {}
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as lines:
+        for line in lines:
+            found = MAPPING.match(line)
+            if found:
+                if name is not None:
+                    yield name, fields
+                name, fields = found.group(1), {}
+            elif line.rstrip().endswith(" kB"):
+                key, value = line.split(":")
+                fields[key] = int(value.split()[0]) * 1024
+    if name is not None:
+        yield name, fields
+
+
+def memory(pids):
+    tables, growing, clients = {}, 0, 0
+    for pid in pids:
+        for name, fields in mappings(pid):
+            resident = fields.get("Pss", 0) + fields.get("Private_Hugetlb", 0)
+            if any(table in name for table in TABLES):
+                tables[name] = max(tables.get(name, 0), fields["Size"])
+            elif any(client in name for client in CLIENTS):
+                clients += resident
+            else:
+                growing += resident
+    return {"table_bytes": sum(tables.values()), "growing_bytes": growing, "client_bytes": clients}
+
+
+if __name__ == "__main__":
+    print(json.dumps(memory(sys.argv[1:])))
