@@ -156,9 +156,11 @@ static uint32_t hystart_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *
 		if (c->ssthresh < TCP_SSTHRESH_INFINITE)
 			return sample->acked_bytes;
 		/* The first reduction was undone: this is the initial slow start again. Unwatched it would
-		 * end in a full queue. */
+		 * end in a full queue; and there may be one by now, so that the present round is no
+		 * yardstick. */
 		memset(&c->ccd.cubic, 0, sizeof(c->ccd.cubic));
 		cubic_init(c);
+		q->last_min_us = (uint32_t)(c->min_rtt_ns / 1000);
 	}
 	hystart_round(c);
 	if (c->hystart_done)
