@@ -17,14 +17,15 @@ kv_turn() {
 	contender_up "$1" kv || return 1
 	kv_curve "$1" usr || return 1
 	# ETC is drawn and not claimed.
-	[ "$ROUND" -gt "$CURVE_ROUNDS" ] || kv_curve "$1" etc
+	[ -n "${QUICK:-}" ] || [ "$ROUND" -gt "$CURVE_ROUNDS" ] || kv_curve "$1" etc
 }
 
 # A closed loop says how much is possible; then open loops below it. The most that meets the bound is a point of
 # the curve that was measured, not one between.
 kv_curve() { # CONTENDER usr|etc
 	local peak percent rate best=0 achieved loads=("${KV_LOADS[@]}")
-	[ -z "${QUICK:-}" ] || loads=(40 70 90)
+	[ "$2" = usr ] || loads=(30 60 90)
+	[ -z "${QUICK:-}" ] || loads=(50 80)
 	load "$KV" --workload "$2" --connections "$KV_CONNECTIONS" --duration 0.3 || return 1
 	peak=$(jq '.messages_per_s | floor' <<<"$LOAD")
 	sample "kv_$2_peak" "$1" "$peak"

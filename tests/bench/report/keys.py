@@ -48,6 +48,8 @@ def term(samples, figure, ours, contenders, is_more_better, x=None):
         raise Missing(f"no sample of {figure} of {ours}")
     if best is None:
         raise Missing(f"no sample of {figure} of {', '.join(contenders)}")
+    if stats.median(samples.get(figure, best, x)) == 0:
+        raise Missing(f"{figure} of {best}, the best, is 0: there is no ratio")
     result = stats.compare(our_values, samples.get(figure, best, x))
     result.update({"figure": figure, "ours": ours, "against": best, "value": result["ratio"]})
     result["samples"] = {ours: our_values, best: samples.get(figure, best, x)}

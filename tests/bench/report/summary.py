@@ -4,6 +4,7 @@
 notes.jsonl and machine.json in FOLDER."""
 import argparse
 import json
+import math
 import os
 import sys
 
@@ -90,6 +91,15 @@ def results_of(folder, options):
     }
 
 
+def finite(value):
+    """JSON has no infinity: the ratio to nothing is null."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -112,8 +122,8 @@ def main():
     parser.add_argument("--parts", default=" ".join(PART_OF_KEY))
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    results = results_of(options.folder, options)
-    write(os.path.join(options.folder, "results.json"), json.dumps(results, indent=1) + "\n")
+    results = finite(results_of(options.folder, options))
+    write(os.path.join(options.folder, "results.json"), json.dumps(results, indent=1, allow_nan=False) + "\n")
     excuse = plot_all(results, options.folder)
     write(os.path.join(options.folder, "results.md"), table.document(results))
     if excuse:

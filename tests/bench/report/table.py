@@ -39,6 +39,8 @@ FIGURES = {
 
 def number(value):
     """Three digits that mean something."""
+    if value is None:
+        return "∞"
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -47,6 +49,8 @@ def number(value):
 
 
 def value_of(row):
+    if row["value"] is None:
+        return "∞"
     if row["unit"] == "/s":
         return f"{row['value'] / 1e3:.0f} k/s"
     if row["unit"] == "":

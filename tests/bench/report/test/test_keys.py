@@ -68,6 +68,16 @@ class Keys(unittest.TestCase):
         self.assertAlmostEqual(ratios["goodput_vs_limit"], 0.3)
         self.assertEqual(len(evidence["goodput_vs_cubic"]["parts"]), 2)
 
+    def test_no_ratio_to_nothing(self):
+        ratios, evidence = judged(
+            lines("kv_usr_sla", "ixd_spin", [5, 5, 5]), lines("kv_usr_sla", "kernel_spin", [0, 0, 0])
+        )
+        self.assertIsNone(ratios["kv_usr_sla"])
+        self.assertIn("there is no ratio", evidence["kv_usr_sla"]["missing"])
+
+    def test_infinity_is_null(self):
+        self.assertEqual(summary.finite({"a": [1.0, float("inf")], "b": "x"}), {"a": [1.0, None], "b": "x"})
+
     def test_above_raw_is_a_difference(self):
         ratios, _ = judged(
             lines("rtt_dedicated_p50_us", "ixd_dedicated", [2.5]), lines("rtt_dedicated_p50_us", "raw", [1.75])
