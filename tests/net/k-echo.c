@@ -44,7 +44,7 @@ static void accept_all(int listen_fd)
 			close(fd);
 			continue;
 		}
-		k_tune(fd);
+		/* TCP_NODELAY and cubic are inherited from the listener: two calls less per connection. */
 		conn_watch(fd, EPOLLIN, EPOLL_CTL_ADD);
 	}
 }
