@@ -18,6 +18,6 @@ compile-commands: $(O)/gen/ixd.skel.h $(O)/gen/io.ixd.varlink.h bench-skeletons
 	$(Q)tools/compile-commands $(O) '$(subst ','\'',$(CLANG) $(tidy_cppflags) $(filter-out -Werror,$(CFLAGS)))' \
 		$(TCP_SRC) $(COMMON_SRC) $(SUPERVISOR_SRC) $(DATAPLANE_SRC) $(CONTROL_SRC) $(CLIENT_SRC) $(CTL_SRC) \
 		$(EXAMPLE_SRC) $(EXAMPLE_COMMON) $(NETTOOL_SRC) $(HOSTILE_SRC) $(SIM_SRC) $(RIG_SRC) $(RELAY_SRC) \
-		$(BENCH_SRC) $(call src,tests/interop/*.c)
+		$(BENCH_SRC) $(call src,tests/bench/kv/*.c) $(call src,tests/interop/*.c)
 
 .PHONY: lint deps-lint check-layers compile-commands

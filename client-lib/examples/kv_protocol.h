@@ -12,10 +12,9 @@
 
 enum kv_stage {
 	KV_STAGE_FIRST,     /* nothing has come yet */
-	KV_STAGE_COMMAND,   /* a request begins */
+	KV_STAGE_COMMAND,   /* a request begins, or the value of session->filling goes on */
 	KV_STAGE_KEYS,      /* text: within the line of a get */
 	KV_STAGE_SKIP_LINE, /* text: the rest of a refused line */
-	KV_STAGE_VALUE,     /* session->filling comes in */
 	KV_STAGE_STATS,     /* rows go out */
 };
 

@@ -108,14 +108,12 @@ void kv_session_fill(struct kv_session *session, struct kv_item *item, enum kv_m
 	session->filled = 0;
 	session->mode = (uint8_t)mode;
 	session->cas = cas;
-	session->stage = KV_STAGE_VALUE;
 }
 
 static enum kv_step fill_failed(struct kv_session *session, struct kv_io *io)
 {
 	session->swallow = session->filling->value_bytes - session->filled + tail_bytes(session);
 	kv_item_discard(session->store, stop_filling(session));
-	session->stage = KV_STAGE_COMMAND;
 	if (session->is_binary)
 		kv_binary_fill_failed(session, io);
 	else
@@ -136,7 +134,6 @@ static enum kv_step fill(struct kv_session *session, struct kv_io *io)
 	if (session->filled == item->value_bytes && kv_io_input(io) >= tail_bytes(session)) {
 		stop_filling(session);
 		session->filling = item;
-		session->stage = KV_STAGE_COMMAND;
 		step = session->is_binary ? kv_binary_filled(session, io) : kv_text_filled(session, io);
 		session->filling = NULL;
 		return step;
@@ -167,6 +164,8 @@ static enum kv_step step_once(struct kv_session *session, struct kv_io *io)
 		return swallow(session, io);
 	if (kv_io_room(io) < KV_OUT_MIN_BYTES)
 		return KV_STEP_ROOM;
+	if (session->filling)
+		return fill(session, io);
 	switch ((enum kv_stage)session->stage) {
 	case KV_STAGE_FIRST:
 		if (!kv_io_input(io))
@@ -174,8 +173,6 @@ static enum kv_step step_once(struct kv_session *session, struct kv_io *io)
 		session->is_binary = *io->in == BINARY_MAGIC;
 		session->stage = KV_STAGE_COMMAND;
 		return KV_STEP_AGAIN;
-	case KV_STAGE_VALUE:
-		return fill(session, io);
 	case KV_STAGE_STATS:
 		return session->is_binary ? kv_binary_stats(session, io) : kv_text_stats(session, io);
 	default:

@@ -449,7 +449,8 @@ enum kv_step kv_text_filled(struct kv_session *session, struct kv_io *io)
 		kv_item_discard(session->store, session->filling);
 		malformed(session, io, "CLIENT_ERROR bad data chunk\r\n");
 		/* The value was longer than was said. Its rest is no command. */
-		session->stage = io->in[-1] == '\n' ? KV_STAGE_COMMAND : KV_STAGE_SKIP_LINE;
+		if (io->in[-1] != '\n')
+			session->stage = KV_STAGE_SKIP_LINE;
 		return KV_STEP_AGAIN;
 	}
 	reply(session, io,
