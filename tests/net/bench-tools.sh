@@ -40,6 +40,7 @@ server_suite() {
 		--connections 10 --rate 1000
 	check "$1: thinking" load "$NO_ERRORS" --connections 10 --think-us exponential:500
 	check "$1: few of many are active" load "$NO_ERRORS" --connections 200 --active 3 --pick random
+	check "$1: the same few of many" load "$NO_ERRORS" --connections 200 --active 3 --pick stay
 	check "$1: one round trip for each connection" \
 		load "$NO_ERRORS and .connections_closed > 0 and .connect_us.samples > 0" \
 		--connections 8 --round-trips 1

@@ -38,7 +38,7 @@ struct load_config {
 	double rate;         /* messages per second, 0: closed loop */
 	double connect_rate; /* per second, 0: as fast as they are answered */
 	struct bench_distribution arrival, think_us;
-	bool is_random; /* which connection is next: at random, else in turn */
+	bool is_random, is_staying; /* which connection is next: any, the same; else in turn */
 	double duration_s, warmup_s;
 	uint64_t window_bytes, ack_delay_us, ring_slots, batch, time_waits, cwnd_segments;
 	bool is_checked;

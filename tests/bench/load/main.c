@@ -37,7 +37,7 @@ static void line_read(struct line *l, int argc, char *argv[])
 	     4000000},
 	    {"active", "K", "requests on K of them at a time (default: all)", BENCH_NUMBER, &l->active, 1,
 	     4000000},
-	    {"pick", "turn|random", "which of the connections that are free is next (default turn)",
+	    {"pick", "turn|random|stay", "which connection is next: in turn (default), any, the same",
 	     BENCH_TEXT, &l->pick, 0, 0},
 	    {"workload", "NAME", "what is said, see below (default echo)", BENCH_TEXT, &l->workload, 0, 0},
 	    {"option", "NAME=VALUE", "for the workload; may be repeated", BENCH_LIST, &l->options, 0, 0},
@@ -144,8 +144,9 @@ static void load_kind_read(const struct line *l, struct load_config *c)
 		bench_usage(
 		    "--rate says when messages are due; --think-us and --active are of the closed loop");
 	c->is_random = strcmp(l->pick, "random") == 0;
-	if (!c->is_random && strcmp(l->pick, "turn") != 0)
-		bench_usage("--pick takes turn or random, not \"%s\"", l->pick);
+	c->is_staying = strcmp(l->pick, "stay") == 0;
+	if (!c->is_random && !c->is_staying && strcmp(l->pick, "turn") != 0)
+		bench_usage("--pick takes turn, random or stay, not \"%s\"", l->pick);
 	c->active = l->active == 0 ? l->connections : l->active;
 	if (c->active > l->connections)
 		bench_usage("--active %llu is more than --connections %llu", (unsigned long long)c->active,

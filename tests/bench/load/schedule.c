@@ -151,7 +151,7 @@ void schedule_next(struct load *load, uint32_t index)
 		double think_ns = bench_distribution_sample(&config->think_us, &load->random) * 1e3;
 
 		thinker_put(load, (struct load_sleeper){load->now.ns + (uint64_t)think_ns, token});
-	} else if (config->rate == 0 && config->active == config->connections) {
+	} else if (config->rate == 0 && (config->is_staying || config->active == config->connections)) {
 		request_send(load, index, load->now.ns);
 	} else {
 		token_put(load, token);
