@@ -5,6 +5,12 @@ VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils zstd dpkg jq ethtoo
 check-vm: deps deps-vm tests ## boot other kernels (Debian 12's own and the newest) under QEMU and test there
 	$(Q)IXD_SAN='$(SAN)' tests/run --vm --build $(O) --only '$(ONLY)'
 
+# What drivers do that the machine's do not: preloaded into ixd.
+$(O)/tests/vm/refuse-zerocopy.so: tests/vm/refuse_zerocopy.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+tests: $(O)/tests/vm/refuse-zerocopy.so
+
 deps-vm:
 	$(Q)tools/deps $(VM_DEPS)
 

@@ -55,16 +55,23 @@ says() {
 	done
 }
 
-# ixd_up CORES QUEUES COPY [MODE]: an instance that permits everything to user 65103
+# ixd_up CORES QUEUES COPY [RSS [EXTRA]]: an instance that permits everything to user 65103. With REFUSED set, those
+# queues have no zero copy.
 ixd_up() {
 	cat >/tmp/ixd.conf <<CONF
-interfaces = ( { name = "ix0"; queues = $2; copy = "$3"; mode = "${4:-auto}"; } );
+interfaces = ( { name = "ix0"; queues = $2; copy = "$3"; rss = "${4:-auto}"; } );
 cores = $1;
+${5:-}
 control_user = "65101";
 dataplane_user = "65102";
 policy = ( { user = "65103"; listen = ( "*:*" ); connect = ( "*:*" ); } );
 CONF
-	started ixd 'is ready' ixd -i default -c /tmp/ixd.conf
+	if [ -n "${REFUSED:-}" ]; then
+		started ixd 'is ready' env LD_PRELOAD=/work/build/tests/vm/refuse-zerocopy.so REFUSED="$REFUSED" \
+			ixd -i default -c /tmp/ixd.conf
+	else
+		started ixd 'is ready' ixd -i default -c /tmp/ixd.conf
+	fi
 }
 
 # as_client NAME PROGRAM...: an unprivileged server
@@ -87,7 +94,7 @@ counter() {
 # Nothing is under way: no frame waits to be sent or is worked on; the rest is with the kernel or in the pools.
 frames_at_rest() {
 	[ "$(counter frames.kernel_tx)" = 0 ] && [ "$(counter frames.core)" = 0 ] &&
-		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ]
+		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ] && [ "$(counter core.frame_faults)" = 0 ]
 }
 
 # frames_are_right: that comes true, and every frame of the UMEM has an owner
@@ -103,13 +110,32 @@ frames_are_right() {
 	ixctl stats -g frames
 }
 
-# nothing_lost: what XDP gave to sockets was received, and nothing of ixd's came where no socket is
+# kernel_dropped: what the kernel counts as dropped at the sockets, for want of a frame or of room in a ring
+kernel_dropped() {
+	ixctl status --json | jq '[.interfaces[].queue_list[].received_dropped] | add'
+}
+
+# nothing_lost: what XDP gave to sockets was received, or the kernel says that a ring was full; nothing came by a
+# queue without the right socket, and nothing vanished between.
 nothing_lost() {
-	local redirected received
-	redirected=$(counter xdp.redirected)
-	received=$(counter core.rx_packets)
-	echo "redirected $redirected, received $received"
-	[ "$(counter xdp.dropped_no_socket)" = 0 ] && [ "$redirected" = "$received" ]
+	local redirected received closed dropped end=$((SECONDS + 3))
+	while :; do
+		redirected=$(counter xdp.redirected) received=$(counter core.rx_packets)
+		closed=$(counter core.drop_rx_closed) dropped=$(kernel_dropped)
+		[ "$redirected" != $((received + closed + dropped)) ] && [ "$SECONDS" -lt "$end" ] || break
+	done
+	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed"
+	ixctl status --json | jq -c '.interfaces[].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
+	[ "$(counter xdp.dropped_no_socket)" = 0 ] && [ "$redirected" = $((received + closed + dropped)) ]
+}
+
+# nic_reset ADDRESS/LENGTH QUEUES: the driver is unbound and bound, and the interface configured as before
+nic_reset() {
+	local device
+	device=$(basename "$(readlink -f /sys/class/net/ix0/device)")
+	echo "$device" >/sys/bus/virtio/drivers/virtio_net/unbind
+	echo "$device" >/sys/bus/virtio/drivers/virtio_net/bind
+	nic "$1" "$2"
 }
 
 # every_queue_received NUMBER: XDP gave packets of each queue to a socket, by the driver's counters

@@ -46,19 +46,25 @@ vm_start() {
 
 # vm_answer SECONDS: prints the output of a command, returns its status
 vm_answer() {
-	local line end=$((SECONDS + $1))
+	local piece line="" end=$((SECONDS + $1))
 	while [ "$SECONDS" -lt "$end" ] && is_alive vm; do
-		IFS= read -r -t 1 -u "$VM_FROM" line || continue
+		# What has come of a line when the time is over is kept: the line goes on.
+		IFS= read -r -t 1 -u "$VM_FROM" piece || {
+			line+=$piece
+			continue
+		}
+		line+=$piece
 		[[ $line =~ ^rc\ ([0-9]+)$ ]] && return "${BASH_REMATCH[1]}"
 		printf '%s\n' "$line"
+		line=""
 	done
 	echo "# the machine does not answer"
 	return 124
 }
 
-# in_guest COMMAND: one line, executed by the guest's shell with the functions of guest.bash
+# in_guest COMMAND: executed as one line by the guest's shell with the functions of guest.bash
 in_guest() {
-	printf '%s\n' "$*" >&"$VM_TO"
+	printf '%s\n' "${*//$'\n'/ }" >&"$VM_TO"
 	vm_answer 100
 }
 
