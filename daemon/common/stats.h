@@ -37,6 +37,7 @@
 	X(drop_tcp_checksum, "dropped: wrong TCP checksum")                                                  \
 	X(drop_icmp, "dropped: malformed ICMP error")                                                        \
 	X(icmp_errors, "ICMP errors about owned flows taken")                                                \
+	X(icmp_passed, "of these, passed to the core of their flow")                                         \
 	X(checksum_partial, "TCP segments accepted with a pseudo-header sum only")                           \
 	X(drop_tx_no_frame, "trains held back: no free frame or no room in a TX ring")                       \
 	X(drop_tx_no_route, "segments not sent: no route")                                                   \
@@ -65,8 +66,9 @@ struct core_stats {
 	CORE_STATS(CORE_STATS_FIELD)
 #undef CORE_STATS_FIELD
 	struct tcp_stats tcp;
-	uint64_t conns_open;             /* gauge */
-	uint64_t batch_sum, batch_count; /* for the mean batch */
+	uint64_t conns_open;                       /* gauge */
+	uint64_t batch_sum, batch_count;           /* for the mean batch */
+	uint64_t queue_rx_packets[IXD_QUEUES_MAX]; /* received from each queue of the instance */
 } __attribute__((aligned(64)));
 
 struct stats {

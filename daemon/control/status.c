@@ -45,33 +45,48 @@ static json_t *addresses_json(const struct sources_net *net, const struct mirror
 	return list;
 }
 
-static json_t *queue_json(const struct view_queue *queue)
+static json_int_t queue_received(const struct sources *s, uint32_t number)
 {
+	struct core_stats stats;
+	uint64_t sum = 0;
+
+	for (uint32_t core = 0; core < s->fixed.cores; core++) {
+		sources_copy_core_stats(s, core, &stats);
+		sum += stats.queue_rx_packets[number];
+	}
+	return (json_int_t)(sum & INT64_MAX);
+}
+
+static json_t *queue_json(const struct sources *s, const struct view *view, uint32_t number)
+{
+	const struct view_queue *queue = &view->queues[number];
 	const struct view_queue_counters *counters = &queue->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:s, s:o, s:I, s:I, s:I, s:I}", "queue", (json_int_t)queue->queue,
-			 "core", (json_int_t)queue->core, "sockets", (json_int_t)queue->sockets, "copy",
-			 queue->is_zerocopy ? "zerocopy" : "copy", "copy_why",
-			 varlink_text(queue->copy_why, strlen(queue->copy_why)), "received_dropped",
+	return json_pack("{s:I, s:I, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "queue",
+			 (json_int_t)queue->queue, "core", (json_int_t)queue->core, "sockets",
+			 (json_int_t)queue->sockets, "copy", queue->is_zerocopy ? "zerocopy" : "copy",
+			 "copy_why", varlink_text(queue->copy_why, strlen(queue->copy_why)), "received",
+			 queue_received(s, number), "received_dropped",
 			 (json_int_t)(counters->rx_dropped + counters->rx_ring_full), "ring_full",
 			 (json_int_t)counters->rx_ring_full, "fill_empty", (json_int_t)counters->fill_empty,
 			 "invalid", (json_int_t)(counters->fill_invalid + counters->tx_invalid));
 }
 
-static json_t *queues_json(const struct view *view, uint32_t iface)
+static json_t *queues_json(const struct sources *s, const struct view *view, uint32_t iface)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < IXD_QUEUES_MAX; i++)
 		if (view->queues[i].is_used && view->queues[i].iface == iface &&
-		    json_array_append_new(list, queue_json(&view->queues[i]))) {
+		    json_array_append_new(list, queue_json(s, view, i))) {
 			json_decref(list);
 			return NULL;
 		}
 	return list;
 }
 
-static json_t *iface_json(const struct view *view, uint32_t index, const struct sources_net *net)
+static json_t *iface_json(const struct sources *s, const struct view *view, uint32_t index,
+			  const struct sources_net *net)
 {
 	const struct view_iface *seen = &view->ifaces[index];
 	const struct mirror_iface *iface = find_mirrored(net, seen->ifindex);
@@ -92,15 +107,15 @@ static json_t *iface_json(const struct view *view, uint32_t index, const struct 
 			 varlink_text(seen->rss, strlen(seen->rss)), "rss_why",
 			 varlink_text(seen->rss_why, strlen(seen->rss_why)), "closes",
 			 (json_int_t)seen->closes, "queues", (json_int_t)seen->queues, "queue_list",
-			 queues_json(view, index), "addresses", addresses_json(net, iface));
+			 queues_json(s, view, index), "addresses", addresses_json(net, iface));
 }
 
-static json_t *ifaces_json(const struct view *view, const struct sources_net *net)
+static json_t *ifaces_json(const struct sources *s, const struct view *view, const struct sources_net *net)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < view->ifaces_count; i++)
-		if (json_array_append_new(list, iface_json(view, i, net))) {
+		if (json_array_append_new(list, iface_json(s, view, i, net))) {
 			json_decref(list);
 			return NULL;
 		}
@@ -194,6 +209,6 @@ json_t *status_get(struct server *server, struct connection *c, const json_t *pa
 	    "queues", (json_int_t)s->fixed.queues, "huge_pages", view->is_hugetlb, "connections",
 	    connections_open(s), "connections_max", (json_int_t)s->fixed.cores * s->fixed.conns_per_core,
 	    "clients", (json_int_t)clients, "listeners", (json_int_t)listeners, "interfaces",
-	    ifaces_json(view, &server->net), "kernel", kernel_text(), "settings",
+	    ifaces_json(s, view, &server->net), "kernel", kernel_text(), "settings",
 	    settings_json(&view->config));
 }

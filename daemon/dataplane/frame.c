@@ -105,6 +105,7 @@ void frame_exchange_free(struct frame_exchange *x)
 		for (uint32_t to = 0; to < IXD_CORES_MAX; to++) {
 			free(x->frames[from][to]);
 			free(x->packets[from][to]);
+			free(x->errors[from][to]);
 		}
 	free(x);
 }

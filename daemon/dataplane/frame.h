@@ -99,6 +99,14 @@ static inline bool handoff_put(struct handoff_ring *ring, uint64_t entry)
 	return true;
 }
 
+/* Producer: entries that can be put. */
+static inline uint32_t handoff_room(struct handoff_ring *ring)
+{
+	/* Acquire: as in handoff_put(). */
+	ring->cons_seen = __atomic_load_n(&ring->cons, __ATOMIC_ACQUIRE);
+	return ring->mask + 1 - (ring->prod_staged - ring->cons_seen);
+}
+
 /* Producer. True when there was anything to publish. */
 static inline bool handoff_publish(struct handoff_ring *ring)
 {
@@ -132,19 +140,19 @@ static inline bool handoff_take(struct handoff_ring *ring, uint64_t *entry)
 struct frame_exchange {
 	struct handoff_ring *frames[IXD_CORES_MAX][IXD_CORES_MAX];
 	struct handoff_ring *packets[IXD_CORES_MAX][IXD_CORES_MAX];
+	struct handoff_ring *errors[IXD_CORES_MAX][IXD_CORES_MAX]; /* icmp.c; made like packets */
 };
 
-static inline struct handoff_ring *exchange_packets(struct frame_exchange *x, uint32_t from, uint32_t to)
+static inline struct handoff_ring *exchange_ring(struct handoff_ring *const *place)
 {
 	/* Acquire: the ring is seen as it was made. */
-	return __atomic_load_n(&x->packets[from][to], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(place, __ATOMIC_ACQUIRE);
 }
 
-static inline void exchange_packets_set(struct frame_exchange *x, uint32_t from, uint32_t to,
-					struct handoff_ring *ring)
+static inline void exchange_ring_set(struct handoff_ring **place, struct handoff_ring *ring)
 {
 	/* Release: the ring's words before the pointer to them. */
-	__atomic_store_n(&x->packets[from][to], ring, __ATOMIC_RELEASE);
+	__atomic_store_n(place, ring, __ATOMIC_RELEASE);
 }
 
 /* Rings for frames among all cores; packet rings are added by xsk.c. NULL without memory. */

@@ -134,6 +134,9 @@ bool ip_addr_is_local(struct core *core, const uint8_t addr[16]);
 
 /* icmp.c: an ICMP message to a local address, its IP header checked. */
 void icmp_input(struct core *core, uint16_t vlan, const uint8_t *icmp, uint32_t len);
+/* Errors that came by another core's queue: takes them; whether there are any. */
+void icmp_take_passed(struct core *core);
+bool icmp_is_passed(const struct core *core);
 
 /* ip_output.c: tcp_ops.emit; ctx is the struct core. */
 int64_t ip_output(void *ctx, const struct tcp_emit *train);

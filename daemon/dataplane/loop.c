@@ -44,6 +44,8 @@ static bool receive(struct core *core)
 
 	xsk_reap(core);
 	xsk_refill(core);
+	if (core->dp->cores > 1)
+		icmp_take_passed(core);
 	count = xsk_rx_burst(core, core->rx, core->config.batch);
 	if (count == 0)
 		return false;
@@ -159,7 +161,8 @@ static void sleep_until_work(struct core *core)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	frame_collect(core);
 	core->stats->frames_pool = core->frames->count;
-	is_idle = channels_prepare_sleep(core) && mailbox_is_empty(core->inbox) && !xsk_has_work(core);
+	is_idle = channels_prepare_sleep(core) && mailbox_is_empty(core->inbox) && !xsk_has_work(core) &&
+		  !icmp_is_passed(core);
 	if (is_idle)
 		wait(core);
 	__atomic_store_n(&core->is_sleeping, 0, __ATOMIC_RELAXED);

@@ -97,7 +97,7 @@ static void passed_take_from(struct core *core, struct handoff_ring *ring)
 static void passed_take(struct core *core)
 {
 	for (uint32_t from = 0; from < core->dp->cores; from++) {
-		struct handoff_ring *ring = exchange_packets(core->dp->exchange, from, core->id);
+		struct handoff_ring *ring = exchange_ring(&core->dp->exchange->packets[from][core->id]);
 
 		if (ring != NULL)
 			passed_take_from(core, ring);
@@ -107,7 +107,7 @@ static void passed_take(struct core *core)
 void xsk_passed_forget(struct core *core, uint8_t iface)
 {
 	for (uint32_t from = 0; from < core->dp->cores; from++) {
-		struct handoff_ring *ring = exchange_packets(core->dp->exchange, from, core->id);
+		struct handoff_ring *ring = exchange_ring(&core->dp->exchange->packets[from][core->id]);
 
 		if (ring == NULL)
 			continue;
@@ -211,6 +211,7 @@ static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *b
 		batch->count++;
 	}
 	xsk_ring_give_back(&port->rx);
+	core->stats->queue_rx_packets[port->queue] += count;
 }
 
 uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max)
@@ -409,7 +410,7 @@ void xsk_tx_burst(struct core *core)
 	if (core->dp->cores == 1)
 		return;
 	for (uint32_t to = 0; to < core->dp->cores; to++) {
-		struct handoff_ring *pass = exchange_packets(core->dp->exchange, core->id, to);
+		struct handoff_ring *pass = exchange_ring(&core->dp->exchange->packets[core->id][to]);
 
 		if (pass != NULL && handoff_publish(pass))
 			core_wake(core->dp->core[to]);
@@ -432,7 +433,8 @@ bool xsk_has_work(struct core *core)
 		if (xsk_ring_waiting(&xsk->ports[i].rx) > 0)
 			return true;
 	for (uint32_t from = 0; from < core->dp->cores; from++) {
-		const struct handoff_ring *packets = exchange_packets(core->dp->exchange, from, core->id);
+		const struct handoff_ring *packets =
+		    exchange_ring(&core->dp->exchange->packets[from][core->id]);
 
 		if (packets != NULL && !handoff_is_empty(packets))
 			return true;

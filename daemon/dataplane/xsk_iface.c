@@ -35,7 +35,7 @@ static int tx_pass_connect(struct core *core, uint8_t iface, uint32_t tx_cores)
 
 	for (uint32_t i = 1; i < dp->cores; i++) {
 		uint32_t to = (core->id + i) % dp->cores;
-		struct handoff_ring *ring = exchange_packets(dp->exchange, core->id, to);
+		struct handoff_ring *ring = exchange_ring(&dp->exchange->packets[core->id][to]);
 
 		if ((tx_cores >> to & 1) == 0)
 			continue;
@@ -43,7 +43,7 @@ static int tx_pass_connect(struct core *core, uint8_t iface, uint32_t tx_cores)
 			ring = handoff_ring_new(dp->init->fixed.xsk_ring_slots);
 			if (ring == NULL)
 				return -ENOMEM;
-			exchange_packets_set(dp->exchange, core->id, to, ring);
+			exchange_ring_set(&dp->exchange->packets[core->id][to], ring);
 		}
 		core->xsk->tx_pass[iface] = ring;
 		core->xsk->tx_pass_core[iface] = (uint16_t)to;

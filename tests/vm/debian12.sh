@@ -8,7 +8,7 @@
 CASES=${VM_CASES:-echo,http,dataplane-crash}
 
 vm_kernel own debian12
-nice -n 10 "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "$CASES" 2>&1 | tr -d '\r' | tee "$T/log/vm" |
+nice -n "${VM_NICE:-5}" "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "$CASES" 2>&1 | tr -d '\r' | tee "$T/log/vm" |
 	grep -aE '^(ok|not ok|skip|#|result:)'
 for name in ${CASES//,/ }; do
 	if grep -aq "^result: $name 0$" "$T/log/vm"; then

@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 #
-# What tests on the host ask for inside the guest, one line at a time. The guest's network is the machine's own
-# namespace: eth0, renamed ix0, is the emulated NIC, and the host is at its other end.
+# What tests ask for on ixd's side, one line at a time: inside the guest, whose eth0, renamed ix0, is the emulated NIC,
+# the host being at its other end; or on the machine whose interface the user named.
 
+NIC=${NIC:-ix0}
 declare -A PIDS=()
 
 # nic ADDRESS/LENGTH QUEUES: the NIC with as many queue pairs
 nic() {
 	local device=eth0
-	[ -e /sys/class/net/ix0 ] && device=ix0
+	[ -e "/sys/class/net/$NIC" ] && device=$NIC
 	ip link set "$device" down
-	[ "$device" = ix0 ] || ip link set eth0 name ix0
-	ethtool -L ix0 combined "$2"
-	ip addr replace "$1" dev ix0
-	ip link set ix0 up
+	[ "$device" = "$NIC" ] || ip link set eth0 name "$NIC"
+	ethtool -L "$NIC" combined "$2"
+	ip addr replace "$1" dev "$NIC"
+	ip link set "$NIC" up
+}
+
+nic_down() {
+	ip link set "$NIC" down
+}
+
+nic_up() {
+	ip link set "$NIC" up
 }
 
 # started NAME REGEX COMMAND...: in the background, until it prints what is looked for
@@ -59,7 +68,7 @@ says() {
 # queues have no zero copy.
 ixd_up() {
 	cat >/tmp/ixd.conf <<CONF
-interfaces = ( { name = "ix0"; queues = $2; copy = "$3"; rss = "${4:-auto}"; } );
+interfaces = ( { name = "$NIC"; queues = $2; copy = "$3"; rss = "${4:-auto}"; } );
 cores = $1;
 ${5:-}
 control_user = "65101";
@@ -79,6 +88,15 @@ as_client() {
 	local name=$1
 	shift
 	started "$name" 'listening on' setpriv --reuid=65103 --regid=65103 --clear-groups --no-new-privs "$@"
+}
+
+# The dataplane gets no CPU; packets go on coming.
+ixd_stand_still() {
+	pkill -STOP -x ixd-dataplane
+}
+
+ixd_go_on() {
+	pkill -CONT -x ixd-dataplane
 }
 
 # ixd_down: after it, nothing of ixd is left
@@ -115,6 +133,11 @@ kernel_dropped() {
 	ixctl status --json | jq '[.interfaces[].queue_list[].received_dropped] | add'
 }
 
+# frames_ran_out: a driver wanted a frame and there was none, or a packet found no room
+frames_ran_out() {
+	ixctl status --json | jq -e '[.interfaces[].queue_list[] | .fill_empty + .received_dropped] | add > 1000'
+}
+
 # nothing_lost: what XDP gave to sockets was received, or the kernel says that a ring was full; nothing came by a
 # queue without the right socket, and nothing vanished between.
 nothing_lost() {
@@ -132,14 +155,13 @@ nothing_lost() {
 # nic_reset ADDRESS/LENGTH QUEUES: the driver is unbound and bound, and the interface configured as before
 nic_reset() {
 	local device
-	device=$(basename "$(readlink -f /sys/class/net/ix0/device)")
+	device=$(basename "$(readlink -f /sys/class/net/$NIC/device)")
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/unbind
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/bind
 	nic "$1" "$2"
 }
 
-# every_queue_received NUMBER: XDP gave packets of each queue to a socket, by the driver's counters
+# every_queue_received NUMBER: packets of each queue have come to a core since the last time
 every_queue_received() {
-	ethtool -S ix0 | grep -E 'rx[0-9]+_xdp_redirects'
-	[ "$(ethtool -S ix0 | grep -Ec 'rx[0-9]+_xdp_redirects: [1-9]')" = "$1" ]
+	ixctl status --json | jq -ce '[.interfaces[0].queue_list[].received] | ., (length == '"$1"' and min > 0)'
 }

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int bind(int fd, const struct sockaddr *address, socklen_t bytes);
+__attribute__((visibility("default"))) int bind(int fd, const struct sockaddr *address, socklen_t bytes);
 
 static bool is_refused(unsigned queue)
 {

@@ -34,7 +34,7 @@ vm_start() {
 	ip -n peer link set p0 txqueuelen 4000 up
 	mkfifo "$T/vm.in" "$T/vm.out"
 	exec {VM_TO}<>"$T/vm.in" {VM_FROM}<>"$T/vm.out"
-	start vm in_peer nice -n 10 "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "" \
+	start vm in_peer nice -n "${VM_NICE:-5}" "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "" \
 		-serial pipe:"$T/vm" \
 		-netdev tap,id=net0,ifname=p0,script=no,downscript=no,queues="$queues" \
 		-device "virtio-net-pci,netdev=net0,mac=52:54:00:77:00:01,mq=on,rss=on,rx_queue_size=1024,vectors=$((2 * queues + 2)),iommu_platform=on,disable-legacy=on"

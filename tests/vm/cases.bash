@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# What is tried of a NIC, whatever its driver: in a virtual machine (newest.sh), or on an interface that the user
+# names (make check-nic). in_guest runs a command on ixd's side, with the functions of guest.bash; in_peer on the
+# other, which is the kernel. NIC_ADDR is ixd's address, DRIVER the interface's driver, QUEUES how many it has.
+# nic_result DRIVER WHAT is told what was tried.
+
+CORES=2
+
+# download MB: by curl from ix-httpd; both ends make the same pattern
+download() {
+	in_peer curl -sS --fail --max-time 150 -o "$T/got" "http://$NIC_ADDR:8080/$1" &&
+		k-pattern $(($1 << 20)) | cmp - "$T/got"
+}
+
+# upload MB: to ix-cat, whose output is hashed on ixd's side
+upload() {
+	in_guest "as_client cat sh -c 'ix-cat -N -l $NIC_ADDR:7100 </dev/null | sha256sum'" &&
+		in_peer k-client "$NIC_ADDR:7100" send --bytes $(($1 << 20)) --timeout 150 &&
+		in_guest "says cat ' -\$'; cat /tmp/log.cat" | tee "$T/sum" &&
+		grep -q "$(k-pattern $(($1 << 20)) | sha256sum | cut -d' ' -f1)" "$T/sum"
+}
+
+echo_all() {
+	in_peer k-client "$NIC_ADDR:7000" echo --connections "$1" --bytes "$2" --timeout 150
+}
+
+# serving COPY [RSS [EXTRA]]: an instance, an echo server and a web server. Without it there is no case.
+serving() {
+	check "$what: ixd starts" in_guest "ixd_up $CORES $QUEUES $1 ${2:-auto} '${3:-}'" &&
+		check "$what: ix-echo" in_guest "as_client echo ix-echo -l $NIC_ADDR:7000" &&
+		check "$what: ix-httpd" in_guest "as_client httpd ix-httpd -l $NIC_ADDR:8080 --root /tmp/www --sink /sink"
+}
+
+ended() {
+	check "$what: frames add up to the UMEM, none was touched" in_guest "frames_are_right"
+	check "$what: no packet was lost to a wrong queue" in_guest "nothing_lost"
+	check "$what: all ends in order" in_guest "stopped echo && stopped httpd && ixd_down"
+	nic_result "$DRIVER, $what" "$1"
+}
+
+status_says() {
+	in_guest "ixctl status --json | jq -e '.interfaces[0] | $1'"
+}
+
+# Before bulk transfers, which belong to one queue and core each.
+all_have_a_part() {
+	check "$what: every core had a part" in_guest \
+		"ixctl cores --json | jq -ce '[.cores[].rx_packets] | ., (length == $CORES and min * 4 > max)'"
+	check "$what: every queue had a part" in_guest "every_queue_received $QUEUES"
+}
+
+# hold_round WHAT: the connections that stayed are all there, and carry data
+hold_round() {
+	ROUNDS=$((${ROUNDS:-0} + 1))
+	check "$what: $1: the connections that stayed are there" in_guest \
+		"ixctl ss --json | jq -e '[.. | objects | select(.state? == \"established\")] | length >= 20'"
+	hold_again
+	check "$what: $1: and carry data" wait_line hold "^round=$ROUNDS\$" 60
+}
+
+hold_again() {
+	kill -USR1 "${PIDS[hold]}"
+}
+
+# What the driver has: zero copy where it can, RSS where it may be set. SAYS is what status must say.
+case_best() {
+	what="best mode, $QUEUES queues, $CORES cores"
+	serving auto || return 1
+	[ -z "${SAYS:-}" ] || check "$what: status: $SAYS" status_says "$SAYS"
+	[ -z "${SAYS:-}" ] || what="zero copy, RSS, $QUEUES queues, $CORES cores"
+	check "$what: 200 connections" echo_all 200 10000
+	all_have_a_part
+	check "$what: every group has a core, and each core its part" in_guest \
+		"ixctl flows --json | jq -e '.groups | length == 256 and ([.[] | select(. == 1)] | length) == 128'"
+	check "$what: download of 64 MB" download 64
+	check "$what: upload of 64 MB" upload 64
+	in_guest "ixctl status"
+	ended "200 connections over all queues and cores, 64 MB out, 64 MB in"
+}
+
+case_software() {
+	what="zero copy where it can, steered in software, $QUEUES queues, $CORES cores, frames watched"
+	serving auto software "check_frames = true;" || return 1
+	check "$what: status: a socket for each queue and core" status_says \
+		".rss == \"software\" and all(.queue_list[]; .sockets == $CORES)"
+	check "$what: 200 connections" echo_all 200 4000
+	all_have_a_part
+	check "$what: download of 16 MB" download 16
+	check "$what: upload of 16 MB" upload 16
+	ended "200 connections, 16 MB out, 16 MB in"
+}
+
+# Queues 1 and 3 of four refuse zero copy.
+case_refused() {
+	what="zero copy refused by queues 1 and 3"
+	in_guest "REFUSED=1,3"
+	serving auto auto "check_frames = true;" || return 1
+	in_guest "REFUSED="
+	check "$what: status: mixed, with the reason, for each queue" status_says \
+		'.copy == "mixed" and ([.queue_list[].copy] == ["zerocopy", "copy", "zerocopy", "copy"]) and
+		 all(.queue_list[]; (.copy == "zerocopy") == (.copy_why == "")) and
+		 (.queue_list[1].copy_why | test("has no zero copy for it"))'
+	in_guest "ixctl status"
+	check "$what: 100 connections" echo_all 100 10000
+	check "$what: every queue had a part" in_guest "every_queue_received $QUEUES"
+	check "$what: download of 16 MB" download 16
+	ended "100 connections, 16 MB out"
+}
+
+case_copy() {
+	what="copy forced, $QUEUES queues, $CORES cores"
+	serving copy || return 1
+	check "$what: status says so" status_says '.copy == "copy"'
+	check "$what: 100 connections" echo_all 100 10000
+	check "$what: download of 16 MB" download 16
+	check "$what: upload of 16 MB" upload 16
+	ended "100 connections, 16 MB out, 16 MB in"
+}
+
+# The dataplane stands still while packets come, until its FILL rings are empty: what then comes is lost, and nothing
+# else. A driver that has run out of frames must take new ones when they are there.
+case_starved() {
+	what="FILL rings run empty"
+	serving auto auto "watchdog_ms = 0; sizes = { ring_slots = 64; };" || return 1
+	# Their first windows are more than there are frames.
+	start hold in_peer k-client "$NIC_ADDR:7000" hold --connections 200 --bytes 14000 --timeout 170
+	check "$what: 200 connections" wait_line hold 'held=200' 60
+	ROUNDS=0
+	hold_again
+	check "$what: carry data" wait_line hold '^round=1$' 60
+	in_guest "ixd_stand_still"
+	hold_again
+	check "$what: the kernel has no frame left and says so" wait_until 30 in_guest "frames_ran_out"
+	in_guest "ixd_go_on"
+	check "$what: all that was lost comes again" wait_line hold '^round=2$' 100
+	stop hold
+	check "$what: every queue serves" in_guest "every_queue_received $QUEUES"
+	ended "dataplane stopped while packets came"
+}
+
+case_faults() {
+	what="faults"
+	serving auto auto "check_frames = true;" || return 1
+	start hold in_peer k-client "$NIC_ADDR:7000" hold --connections 20 --bytes 100 --timeout 170
+	check "$what: 20 connections that stay" wait_line hold 'held=20' 30
+	ROUNDS=0
+	in_guest "nic_down"
+	check "$what: ixd says that the link is down" in_guest "says ixd '$NIC is down'"
+	in_guest "nic_up"
+	check "$what: and up" wait_until 10 status_says '.is_up'
+	check "$what: serves again" echo_all 10 20000
+	hold_round "link down and up"
+	in_guest "ip link set $NIC mtu 1400"
+	check "$what: ixd sees the MTU" in_guest "says ixd '$NIC has MTU 1400 now'"
+	check "$what: serves with it" echo_all 10 20000
+	in_guest "ip link set $NIC mtu 1500"
+	hold_round "MTU"
+	if status_says '.rss == "aligned"'; then
+		check "$what: the RSS table is changed by somebody else" in_guest "ethtool -X $NIC weight 1 0 0 0"
+		check "$what: ixd sees it" in_guest "says ixd 'somebody has changed its RSS table'"
+		check "$what: and serves" echo_all 10 20000
+		hold_round "RSS changed"
+	fi
+	if [ -n "${RESET:-}" ]; then
+		check "$what: the driver is unbound and bound" in_guest "nic_reset $NIC_ADDR/24 $QUEUES"
+		check "$what: ixd says that the device is gone" in_guest "says ixd 'its device is gone'"
+		check "$what: and has new sockets" in_guest "says ixd 'has new AF_XDP sockets .device [0-9]+, $QUEUES queues'"
+		check "$what: serves after it" echo_all 10 20000
+		hold_round "driver reset"
+	fi
+	stop hold
+	ended "link down and up, MTU, RSS${RESET:+, driver unbound and bound}: connections go on"
+}
