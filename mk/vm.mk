@@ -11,7 +11,13 @@ $(O)/tests/vm/refuse-zerocopy.so: tests/vm/refuse_zerocopy.c
 	$(call say,LD,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
 tests: $(O)/tests/vm/refuse-zerocopy.so
 
+check-nic: deps deps-vm tests ## the same cases on a NIC: IF=eth1 PEER=eth2 (a second one) or PEER=ssh:HOST PEER_IF=eth1
+	$(Q)IXD_BUILD='$(abspath $(O))' tests/nic/check '$(IF)' '$(PEER)'
+
+tried: ## put the table of what was tried (check-vm, check-nic) into README.md
+	$(Q)tests/vm/table $(O) README.md
+
 deps-vm:
 	$(Q)tools/deps $(VM_DEPS)
 
-.PHONY: check-vm deps-vm
+.PHONY: check-vm check-nic tried deps-vm

@@ -13,6 +13,10 @@
  * would free the senders' own frames are lost. */
 #define TX_FLOOR_PART 8
 
+/* Receiving may not have more than three quarters. A driver with a long ring of its own takes whatever a FILL
+ * ring offers, and nothing would be left to acknowledge with what it brings. */
+#define RX_LENT_PART  4
+
 struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total)
 {
 	struct frame_pool *pool = calloc(1, sizeof(*pool) + total * sizeof(pool->stack[0]));
@@ -23,10 +27,12 @@ struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total
 	pool->first = first;
 	pool->total = total;
 	pool->tx_floor = total / TX_FLOOR_PART;
+	pool->rx_lent_max = total - total / RX_LENT_PART;
 	/* Backwards, so that the lowest frame is taken first and the pages in use stay together. */
 	for (uint32_t i = total; i-- > 0;) {
 		enum frame_owner who = frame_byte_owner(owner[first + i]);
 
+		pool->rx_lent += who == FRAME_KERNEL_RX;
 		if (who == FRAME_KERNEL_RX || who == FRAME_KERNEL_TX)
 			continue;
 		owner[first + i] = FRAME_FREE;

@@ -23,6 +23,8 @@
 struct frame_pool {
 	uint32_t count;
 	uint32_t tx_floor;         /* frames that sending leaves to receiving */
+	uint32_t rx_lent;          /* frames that the kernel has for receiving */
+	uint32_t rx_lent_max;      /* the rest is left to sending, whatever the driver could take */
 	uint32_t first, total;     /* this core's frames: first … first + total - 1 */
 	uint8_t *owner;            /* of the whole UMEM: frame_byte() */
 	struct frame_check *check; /* frame_check.h; NULL: off */
@@ -70,6 +72,7 @@ static inline void frame_put(struct frame_pool *pool, frame_index frame)
 {
 	if (__builtin_expect(pool->check != NULL, 0) && !frame_check_put(pool->check, frame.index))
 		return;
+	pool->rx_lent -= frame_byte_owner(pool->owner[frame.index]) == FRAME_KERNEL_RX;
 	pool->owner[frame.index] = FRAME_FREE;
 	pool->stack[pool->count++] = frame.index;
 }

@@ -151,9 +151,12 @@ static void port_refill(struct core *core, struct xsk_port *port)
 	if (is_low && !port->has_rx_low)
 		core->stats->fill_low++;
 	port->has_rx_low = is_low;
-	if (room < XSK_REFILL_FRAMES || pool->count <= floor)
+	if (room < XSK_REFILL_FRAMES || pool->count <= floor || pool->rx_lent >= pool->rx_lent_max)
 		return;
 	count = pool->count - floor < room ? pool->count - floor : room;
+	if (count > pool->rx_lent_max - pool->rx_lent)
+		count = pool->rx_lent_max - pool->rx_lent;
+	pool->rx_lent += count;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t frame = pool->stack[--pool->count];
 

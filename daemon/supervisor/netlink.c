@@ -226,8 +226,9 @@ static int on_news(const struct nlmsghdr *message, void *arg)
 
 	if (message->nlmsg_type == RTM_NEWNEIGH || message->nlmsg_type == RTM_DELNEIGH)
 		apply_neigh(netlink, message);
-	else if (netlink->resync.at_ns == 0)
-		loop_timer_set(netlink->loop, &netlink->resync, monotonic_ns() + GATHER_NS);
+	else if (netlink->resync.at_ns == 0 || netlink->must_hurry)
+		loop_timer_set(netlink->loop, &netlink->resync,
+			       monotonic_ns() + (netlink->must_hurry ? 0 : GATHER_NS));
 	return MNL_CB_OK;
 }
 

@@ -9,10 +9,13 @@ round_trip() {
 		bash -c "set -o pipefail; k-pattern $1 | ix-cat -N $PEER_ADDR:7200 | k-pattern --check $1"
 }
 
+SIZES="0 1 1448 65536 1M 16M" CLIENTS=20
+[ -z "${IXD_TEST_SMALL:-}" ] || SIZES="0 1 1448 65536 1M" CLIENTS=8
+
 net_pair || exit 1
 ixd_start || exit 1
 peer_serve echo k-echo -l "$PEER_ADDR:7200" --timeout 250
-for size in 0 1 1448 65536 1M 16M; do
+for size in $SIZES; do
 	check "$size bytes to a kernel server and back" round_trip $size
 done
 check_says "a closed port is refused" 'refuse' client timeout 20 ix-cat "$PEER_ADDR:7299"
@@ -22,7 +25,7 @@ check_says "an address without a route ends with a reason" '([Uu]nreachable|no r
 	client timeout 20 ix-cat -w 5 192.0.2.1:7299
 many() {
 	local i pids=()
-	for i in $(seq 20); do
+	for i in $(seq "$CLIENTS"); do
 		round_trip 100000 &
 		pids+=($!)
 	done
@@ -30,7 +33,7 @@ many() {
 		wait "$i" || return 1
 	done
 }
-check "20 clients at once" many
+check "$CLIENTS clients at once" many
 
 peer_serve sink k-sink -l "$PEER_ADDR:7201" --source 100000 --source-after --timeout 250
 check "ixd's side closes its half first, then receives" bash -c "set -o pipefail

@@ -23,8 +23,15 @@ in_guest "mkdir -p /tmp/www; cd /tmp/www; k-pattern 64M >64; k-pattern 16M >16; 
 # has changed. Changing it after a zero-copy socket was closed stops kernel 7.3 inside virtio_net.
 in_guest "nic $NIC_ADDR/24 4; ethtool -L ix0 combined 1; ethtool -L ix0 combined 4"
 check "the peer reaches the machine" wait_until 30 in_peer ping -c 1 -W 1 -q "$NIC_ADDR"
-cases=${VM_CASES:-best,software,refused,copy,starved,faults}
+in_guest "second_nic $SECOND_ADDR/24"
+cases=${VM_CASES:-best,software,refused,copy,faults,starved}
 for name in ${cases//,/ }; do
+	# A packet for a queue without a buffer blocks, with QEMU 7.2's RSS, the TAP queue that it came by, which only
+	# buffers of that other queue open again: so the NIC without RSS.
+	if [ "$name" = starved ]; then
+		NIC=ix1 NIC_ADDR=$SECOND_ADDR QUEUES=1 SAYS=
+		in_guest "NIC=ix1"
+	fi
 	"case_$name"
 done
 printf "%s\n" "sync; busybox poweroff -f" >&"$VM_TO"

@@ -9,6 +9,8 @@ export VM_TIMEOUT=${VM_TIMEOUT:-280}
 VM_HERE=$TEST_ROOT/tests/vm
 # shellcheck disable=SC2034 # used by tests
 GUEST_ADDR=$IX_ADDR
+# shellcheck disable=SC2034
+SECOND_ADDR=10.78.0.1 SECOND_PEER_ADDR=10.78.0.2
 
 # vm_kernel SUITE NAME: fetched and packed; sets VM_KERNEL. Skips the test without network or QEMU.
 vm_kernel() {
@@ -19,12 +21,14 @@ vm_kernel() {
 	reason=$("$VM_HERE/fetch-kernel" "$1" "$VM_KERNEL" 2>&1)
 	rc=$?
 	[ $rc != 77 ] || skip_all "$reason"
+	: >"$VM_RESULTS"
 	[ $rc = 0 ] && "$VM_HERE/make-initramfs" "$VM_KERNEL" "$IXD_BUILD" "$T/initramfs" && return 0
 	not_ok "kernel of suite $1: $reason"
 	exit 1
 }
 
-# vm_start QUEUES: a machine with a virtio NIC of so many queue pairs that can do zero copy; answers commands
+# vm_start QUEUES: a machine with two virtio NICs that can do zero copy, the first with so many queue pairs and RSS,
+# the second with one; answers commands
 vm_start() {
 	local queues=$1
 	ip netns add peer
@@ -32,12 +36,17 @@ vm_start() {
 	ip -n peer tuntap add dev p0 mode tap multi_queue vnet_hdr
 	ip -n peer addr add "$PEER_ADDR/24" dev p0
 	ip -n peer link set p0 txqueuelen 4000 up
+	ip -n peer tuntap add dev p1 mode tap vnet_hdr
+	ip -n peer addr add "$SECOND_PEER_ADDR/24" dev p1
+	ip -n peer link set p1 txqueuelen 4000 up
 	mkfifo "$T/vm.in" "$T/vm.out"
 	exec {VM_TO}<>"$T/vm.in" {VM_FROM}<>"$T/vm.out"
 	start vm in_peer nice -n "${VM_NICE:-5}" "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "" \
 		-serial pipe:"$T/vm" \
 		-netdev tap,id=net0,ifname=p0,script=no,downscript=no,queues="$queues" \
-		-device "virtio-net-pci,netdev=net0,mac=52:54:00:77:00:01,mq=on,rss=on,rx_queue_size=1024,vectors=$((2 * queues + 2)),iommu_platform=on,disable-legacy=on"
+		-device "virtio-net-pci,netdev=net0,mac=52:54:00:77:00:01,mq=on,rss=on,rx_queue_size=1024,vectors=$((2 * queues + 2)),iommu_platform=on,disable-legacy=on" \
+		-netdev tap,id=net1,ifname=p1,script=no,downscript=no \
+		-device virtio-net-pci,netdev=net1,mac=52:54:00:77:00:02,rx_queue_size=1024,iommu_platform=on,disable-legacy=on
 	vm_answer "$((VM_BOOT_LIMIT_S))" && return 0
 	not_ok "the machine boots"
 	log_show vm 30
@@ -68,12 +77,14 @@ in_guest() {
 	vm_answer 100
 }
 
-# result DRIVER WHAT: a row of the table of what was tried, if nothing failed since the last one
+# vm_result DRIVER WHAT [PASSED]: a row of the table of what was tried: how many checks passed since the last one, or
+# FAILED. tests/vm/table makes the table.
 vm_result() {
-	local outcome=passed
-	[ "$FAILED" = "${VM_FAILED_BEFORE:-0}" ] || outcome=FAILED
-	VM_FAILED_BEFORE=$FAILED
-	printf '%-28s %-26s %-44s %s\n' "$(cat "$VM_KERNEL/version")" "$1" "$2" "$outcome" >>"$IXD_BUILD/vm/results"
+	local outcome=${3:-$((PASSED - ${RESULT_PASSED:-0}))}
+	[ "$FAILED" = "${RESULT_FAILED:-0}" ] || outcome=FAILED
+	RESULT_FAILED=$FAILED RESULT_PASSED=$PASSED
+	printf '%s\t%s\t%s\t%s\n' "$(cat "$VM_KERNEL/version")" "$1" "$2" "$outcome" >>"$VM_RESULTS"
 }
+VM_RESULTS=$IXD_BUILD/vm/results.$TEST_NAME
 
 VM_BOOT_LIMIT_S=100
