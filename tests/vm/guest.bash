@@ -74,7 +74,7 @@ says() {
 # ixd_up CORES QUEUES COPY [RSS [EXTRA]]: an instance that permits everything to user 65103. With REFUSED set, those
 # queues have no zero copy.
 ixd_up() {
-	cat >$W/ixd.conf <<CONF
+	cat >"$W/ixd.conf" <<CONF
 interfaces = ( { name = "$NIC"; queues = $2; copy = "$3"; rss = "${4:-auto}"; } );
 cores = $1;
 ${5:-}
@@ -84,9 +84,9 @@ policy = ( { user = "65103"; listen = ( "*:*" ); connect = ( "*:*" ); } );
 CONF
 	if [ -n "${REFUSED:-}" ]; then
 		started ixd 'is ready' env LD_PRELOAD=/work/build/tests/vm/refuse-zerocopy.so REFUSED="$REFUSED" \
-			ixd -i default -c $W/ixd.conf
+			ixd -i default -c "$W/ixd.conf"
 	else
-		started ixd 'is ready' ixd -i default -c $W/ixd.conf
+		started ixd 'is ready' ixd -i default -c "$W/ixd.conf"
 	fi
 }
 
@@ -153,7 +153,7 @@ nothing_lost() {
 	while :; do
 		redirected=$(counter xdp.redirected) received=$(counter core.rx_packets)
 		closed=$(counter core.drop_rx_closed) dropped=$(kernel_dropped)
-		[ "$redirected" != $((received + closed + dropped)) ] && [ "$SECONDS" -lt "$end" ] || break
+		if [ "$redirected" = $((received + closed + dropped)) ] || [ "$SECONDS" -ge "$end" ]; then break; fi
 	done
 	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed"
 	ixctl status --json | jq -c '.interfaces[].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
@@ -164,7 +164,7 @@ nothing_lost() {
 # nic_reset ADDRESS/LENGTH QUEUES: the driver is unbound and bound, and the interface configured as before
 nic_reset() {
 	local device
-	device=$(basename "$(readlink -f /sys/class/net/$NIC/device)")
+	device=$(basename "$(readlink -f "/sys/class/net/$NIC/device")")
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/unbind
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/bind
 	nic "$1" "$2"
