@@ -283,7 +283,8 @@ void ifaces_check(void *arg)
 
 	if (!supervisor->dataplane.is_ready || supervisor->is_stopping)
 		return;
-	/* A device that comes up without the XDP program belongs to the kernel, which resets our connections. */
+	/* A device that comes up without the XDP program belongs to the kernel, which resets our connections.
+	 */
 	supervisor->netlink.must_hurry = false;
 	for (uint32_t i = 0; i < mirror->ifaces_count; i++) {
 		if (supervisor->ifaces[i].state == IFACE_OPEN)

@@ -182,10 +182,10 @@ static int socket_open(struct why *why)
 	return why_set(why, err, "no AF_XDP socket: %s", strerror(-err));
 }
 
-/* A driver that found no frame in the FILL ring asks to be woken when there are some. virtio_net, when woken, looks
- * after its sending half only, and a queue whose last frame is used up gets no interrupt either: it is deaf for ever.
- * With busy polling allowed, the same system call runs the receiving half in our thread, which takes new frames.
- * The time only has to be more than none: a call that must not wait polls once. */
+/* A driver that found no frame in the FILL ring asks to be woken when there are some. virtio_net, when woken,
+ * looks after its sending half only, and a queue whose last frame is used up gets no interrupt either: it is
+ * deaf for ever. With busy polling allowed, the same system call runs the receiving half in our thread, which
+ * takes new frames. The time only has to be more than none: a call that must not wait polls once. */
 static void busy_poll_allow(int fd)
 {
 	int time_us = 1, budget = 64;

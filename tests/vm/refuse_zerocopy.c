@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For LD_PRELOAD: some queues refuse zero copy, as drivers do that lack it on a few of their queues. bind() of an
- * AF_XDP socket answers as the kernel would. REFUSED is a list of queue numbers, "1,3".
+ * For LD_PRELOAD: some queues refuse zero copy, as drivers do that lack it on a few of their queues. bind()
+ * of an AF_XDP socket answers as the kernel would. REFUSED is a list of queue numbers, "1,3".
  */
 #include <errno.h>
 #include <linux/if_xdp.h>
