@@ -18,6 +18,8 @@ mutate: $(O)/tests/conformance/run ## break the rules of the engine one by one: 
 
 $(O)/tests/engine-bench: $(call obj,tests/bench/engine.c $(RIG_SRC) $(TCP_SRC))
 	$(call link,)
+tests: $(O)/tests/engine-bench
+DEPS += valgrind
 bench-engine: $(O)/tests/engine-bench ## instructions per segment of the pure engine
 	$(Q)tests/bench/engine-bench $<
 .PHONY: bench-engine

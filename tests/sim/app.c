@@ -55,7 +55,7 @@ struct sim_app *sim_app_open(struct sim_host *h, uint32_t conn)
 	}
 	a->window = (uint32_t)a->limit;
 	a->wake_ns = UINT64_MAX;
-	if (a->port >= SIM_FIRST_PORT && a->port < SIM_FIRST_PORT + SIM_CONNS) {
+	if (a->port >= SIM_FIRST_PORT && a->port < SIM_FIRST_PORT + SIM_FLOWS) {
 		/* How much the server sends. A late ACK of a cookie may open the same connection again. */
 		a->to_send = sim_random_below(&h->sim->random, 76500);
 		h->sim->flows[a->port - SIM_FIRST_PORT].side[h->index].has_offer = false;
@@ -175,7 +175,7 @@ void sim_app_end(struct sim_host *h, struct sim_app *a, enum tcp_reason reason)
 		sim_fail(h->sim, "dead, but not alive before");
 	a->is_dead = true;
 	a->reason = reason;
-	if (number < SIM_CONNS && (!h->sim->flows[number].ended[h->index].is_used || a->is_open)) {
+	if (number < SIM_FLOWS && (!h->sim->flows[number].ended[h->index].is_used || a->is_open)) {
 		h->sim->flows[number].ended[h->index] = *a;
 		h->sim->flows[number].ended[h->index].stored = NULL;
 	}

@@ -40,7 +40,7 @@ static struct sim_flow *flow_of(struct sim *s, unsigned client_side, const uint8
 {
 	unsigned number = wire_get16(client_side ? p + 2 : p) - SIM_FIRST_PORT;
 
-	return number < SIM_CONNS ? &s->flows[number] : NULL;
+	return number < SIM_FLOWS ? &s->flows[number] : NULL;
 }
 
 static const uint8_t *find_option(const uint8_t *p, uint8_t kind)
@@ -59,6 +59,14 @@ static uint32_t right_edge(const struct sim_flow *f, unsigned side, const uint8_
 	bool is_scaled = f->side[0].has_scale && f->side[1].has_scale && !(p[13] & TCP_SYN);
 
 	return wire_get32(p + 8) + (wire_get16(p + 14) << (is_scaled ? f->side[side].scale : 0));
+}
+
+static void note_sent(struct sim_flow_side *side, const uint8_t *p, uint32_t len)
+{
+	uint32_t end = wire_get32(p + 4) + len - (uint32_t)(p[12] >> 4) * 4 + (p[13] & TCP_FIN);
+
+	if ((int32_t)(end - side->sent_end) > 0)
+		side->sent_end = end;
 }
 
 /* A sender keeps inside the window that was offered to it, but for the byte that probes it. */
@@ -96,6 +104,15 @@ static void check_offer(struct sim *s, struct sim_flow *f, unsigned from, const 
 	side->has_offer = true;
 }
 
+/* A SYN may be answered by a cookie, and, when it comes again, by a connection with numbers of its own. */
+static void begin(struct sim_flow_side *side, uint32_t iss, const uint8_t *scale)
+{
+	if (side->iss != iss)
+		*side = (struct sim_flow_side){.iss = iss, .sent_end = iss + 1};
+	side->has_scale = scale != NULL;
+	side->scale = scale ? scale[2] : 0;
+}
+
 void sim_check_sent(struct sim *s, unsigned from, const uint8_t *p, uint32_t len)
 {
 	struct sim_flow *f = flow_of(s, from, p);
@@ -103,10 +120,9 @@ void sim_check_sent(struct sim *s, unsigned from, const uint8_t *p, uint32_t len
 
 	if (!f || (p[13] & TCP_RST))
 		return;
-	if (p[13] & TCP_SYN) {
-		f->side[from].has_scale = scale != NULL;
-		f->side[from].scale = scale ? scale[2] : 0;
-	}
+	if (p[13] & TCP_SYN)
+		begin(&f->side[from], wire_get32(p + 4), scale);
+	note_sent(&f->side[from], p, len);
 	check_window(s, &f->side[from], p, len);
 	check_fin(s, &f->side[from], p, len);
 	if ((p[13] & (TCP_SYN | TCP_ACK)) == TCP_ACK)
@@ -120,6 +136,9 @@ void sim_check_delivered(struct sim *s, unsigned to, const uint8_t *p, uint32_t 
 
 	(void)len;
 	if (!f || (p[13] & TCP_RST) || !(p[13] & TCP_ACK))
+		return;
+	/* What acknowledges other numbers than these was for a connection before. */
+	if (wire_get32(p + 8) - f->side[to].iss > f->side[to].sent_end - f->side[to].iss)
 		return;
 	edge = right_edge(f, !to, p);
 	if (!f->side[to].has_edge || (int32_t)(edge - f->side[to].edge) > 0)

@@ -70,7 +70,7 @@ static void connect_some(struct sim *s)
  */
 static bool try_again(struct sim *s)
 {
-	if (s->bytes >= SIM_BYTES_LEAST || s->scenario.conns == SIM_CONNS)
+	if (s->bytes >= SIM_BYTES_LEAST || s->scenario.conns == SIM_FLOWS)
 		return false;
 	s->scenario.conns++;
 	return true;

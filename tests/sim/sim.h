@@ -15,6 +15,7 @@
 #include "tests/sim/scenario.h"
 
 #define SIM_CONNS       8
+#define SIM_FLOWS       (2 * SIM_CONNS) /* with those that are tried again */
 #define SIM_RECORDS     (2 * SIM_CONNS) /* of each engine: strangers take some */
 #define SIM_BYTES_LEAST 65536u          /* that every run delivers */
 #define SIM_BYTES_MAX   (1u << 17)      /* per direction and connection */
@@ -71,9 +72,10 @@ struct sim_host {
 struct sim_flow_side {
 	bool has_scale, has_edge, has_offer, has_fin;
 	uint8_t scale;
-	uint32_t edge;  /* highest right edge that ever reached this side: it may send up to there */
-	uint32_t offer; /* highest right edge that this side ever sent */
-	uint32_t fin;   /* where its FIN is */
+	uint32_t edge;          /* highest right edge that ever reached this side: it may send up to there */
+	uint32_t offer;         /* highest right edge that this side ever sent */
+	uint32_t fin;           /* where its FIN is */
+	uint32_t iss, sent_end; /* what it has sent */
 };
 struct sim_flow {
 	struct sim_flow_side side[2];
@@ -87,7 +89,7 @@ struct sim {
 	uint64_t now_ns;
 	struct sim_random random;
 	struct sim_host hosts[2];
-	struct sim_flow flows[SIM_CONNS];
+	struct sim_flow flows[SIM_FLOWS];
 	struct sim_packet **queue; /* heap by due time */
 	uint32_t queue_count, queue_size;
 	uint64_t order;
