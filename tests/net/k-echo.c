@@ -4,11 +4,9 @@
  * --spin it polls without sleeping, which is the kernel's best round-trip time.
  */
 #include <getopt.h>
-#include <sys/epoll.h>
 
-#include "tests/net/k.h"
+#include "tests/net/k-accept.h"
 
-#define EVENTS_MAX   256
 #define BUFFER_BYTES 65536
 #define FDS_MAX      65536
 
@@ -18,35 +16,13 @@ struct conn {
 };
 
 static struct conn conns[FDS_MAX];
-static int epoll_fd;
+static struct k_server server;
 
 static void conn_close(int fd)
 {
 	free(conns[fd].held);
 	conns[fd] = (struct conn){0};
 	close(fd);
-}
-
-static void conn_watch(int fd, uint32_t events, int op)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-
-	if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
-		k_die("epoll_ctl: %s", strerror(errno));
-}
-
-static void accept_all(int listen_fd)
-{
-	int fd;
-
-	while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		if (fd >= FDS_MAX) {
-			close(fd);
-			continue;
-		}
-		/* TCP_NODELAY and cubic are inherited from the listener: two calls less per connection. */
-		conn_watch(fd, EPOLLIN, EPOLL_CTL_ADD);
-	}
 }
 
 /* Keeps what the socket refuses and stops reading until it is written: the peer's window does the rest. */
@@ -60,7 +36,7 @@ static void conn_hold(int fd, const uint8_t *bytes, size_t len)
 	memcpy(conn->held, bytes, len);
 	conn->held_off = 0;
 	conn->held_len = len;
-	conn_watch(fd, EPOLLOUT, EPOLL_CTL_MOD);
+	k_watch(&server, fd, EPOLLOUT, EPOLL_CTL_MOD);
 }
 
 static void conn_read(int fd)
@@ -101,27 +77,15 @@ static void conn_write(int fd)
 		return;
 	free(conn->held);
 	*conn = (struct conn){0};
-	conn_watch(fd, EPOLLIN, EPOLL_CTL_MOD);
+	k_watch(&server, fd, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-static void serve(int listen_fd, int wait_ms)
+static void conn_turn(int fd)
 {
-	struct epoll_event events[EVENTS_MAX];
-
-	for (;;) {
-		int count = epoll_wait(epoll_fd, events, EVENTS_MAX, wait_ms);
-
-		for (int i = 0; i < count; i++) {
-			int fd = events[i].data.fd;
-
-			if (fd == listen_fd)
-				accept_all(listen_fd);
-			else if (conns[fd].held != NULL)
-				conn_write(fd);
-			else
-				conn_read(fd);
-		}
-	}
+	if (conns[fd].held != NULL)
+		conn_write(fd);
+	else
+		conn_read(fd);
 }
 
 int main(int argc, char **argv)
@@ -135,7 +99,7 @@ int main(int argc, char **argv)
 	const char *where = NULL;
 	unsigned timeout_s = 60;
 	int wait_ms = -1;
-	int option, listen_fd;
+	int option;
 
 	while ((option = getopt_long(argc, argv, "l:st:", options, NULL)) != -1) {
 		switch (option) {
@@ -155,9 +119,7 @@ int main(int argc, char **argv)
 	if (where == NULL || optind != argc)
 		k_die("usage: k-echo --listen ADDRESS:PORT [--spin] [--timeout SECONDS]");
 	k_limit_time(timeout_s);
-	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	listen_fd = k_listen(where);
-	k_set_nonblocking(listen_fd);
-	conn_watch(listen_fd, EPOLLIN, EPOLL_CTL_ADD);
-	serve(listen_fd, wait_ms);
+	server.fds_max = FDS_MAX;
+	server.on_ready = conn_turn;
+	k_serve(&server, where, wait_ms);
 }

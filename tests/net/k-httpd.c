@@ -5,13 +5,11 @@
  * It is for measurements and trusts its peer.
  */
 #include <getopt.h>
-#include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#include "tests/net/k.h"
+#include "tests/net/k-accept.h"
 
-#define EVENTS_MAX 256
 #define HEAD_BYTES 4096
 #define CONNS_MAX  16384
 
@@ -25,15 +23,8 @@ struct conn {
 };
 
 static struct conn *conns[CONNS_MAX];
-static int epoll_fd, root_fd;
-
-static void conn_watch(int fd, uint32_t events, int op)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-
-	if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
-		k_die("epoll_ctl: %s", strerror(errno));
-}
+static struct k_server server;
+static int root_fd;
 
 static void conn_close(int fd)
 {
@@ -44,19 +35,13 @@ static void conn_close(int fd)
 	close(fd);
 }
 
-static void accept_all(int listen_fd)
+static bool conn_open(int fd)
 {
-	int fd;
-
-	while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		if (fd >= CONNS_MAX || (conns[fd] = calloc(1, sizeof(struct conn))) == NULL) {
-			close(fd);
-			continue;
-		}
-		conns[fd]->file_fd = -1;
-		k_tune(fd);
-		conn_watch(fd, EPOLLIN, EPOLL_CTL_ADD);
-	}
+	conns[fd] = calloc(1, sizeof(struct conn));
+	if (conns[fd] == NULL)
+		return false;
+	conns[fd]->file_fd = -1;
+	return true;
 }
 
 /* Headers and the sink's answers are far smaller than an empty send buffer, so they are sent whole. */
@@ -87,7 +72,7 @@ static void file_send(int fd)
 
 		if (sendfile(fd, conn->file_fd, &conn->file_off, left) <= 0) {
 			if (errno == EAGAIN)
-				conn_watch(fd, EPOLLOUT, EPOLL_CTL_MOD);
+				k_watch(&server, fd, EPOLLOUT, EPOLL_CTL_MOD);
 			else
 				shutdown(fd, SHUT_RDWR);
 			return;
@@ -95,7 +80,7 @@ static void file_send(int fd)
 	}
 	close(conn->file_fd);
 	conn->file_fd = -1;
-	conn_watch(fd, EPOLLIN, EPOLL_CTL_MOD);
+	k_watch(&server, fd, EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void file_open(int fd, const char *path, bool is_head)
@@ -187,24 +172,12 @@ static void conn_read(int fd)
 		conn_close(fd);
 }
 
-static void serve(int listen_fd)
+static void conn_turn(int fd)
 {
-	struct epoll_event events[EVENTS_MAX];
-
-	for (;;) {
-		int count = epoll_wait(epoll_fd, events, EVENTS_MAX, -1);
-
-		for (int i = 0; i < count; i++) {
-			int fd = events[i].data.fd;
-
-			if (fd == listen_fd)
-				accept_all(listen_fd);
-			else if (conns[fd]->file_fd >= 0)
-				file_send(fd);
-			else
-				conn_read(fd);
-		}
-	}
+	if (conns[fd]->file_fd >= 0)
+		file_send(fd);
+	else
+		conn_read(fd);
 }
 
 int main(int argc, char **argv)
@@ -217,7 +190,7 @@ int main(int argc, char **argv)
 	};
 	const char *where = NULL, *root = ".";
 	unsigned timeout_s = 60;
-	int option, listen_fd;
+	int option;
 
 	while ((option = getopt_long(argc, argv, "l:r:t:", options, NULL)) != -1) {
 		switch (option) {
@@ -240,9 +213,8 @@ int main(int argc, char **argv)
 	if (root_fd < 0)
 		k_die("%s: %s", root, strerror(errno));
 	k_limit_time(timeout_s);
-	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	listen_fd = k_listen(where);
-	k_set_nonblocking(listen_fd);
-	conn_watch(listen_fd, EPOLLIN, EPOLL_CTL_ADD);
-	serve(listen_fd);
+	server.fds_max = CONNS_MAX;
+	server.on_accept = conn_open;
+	server.on_ready = conn_turn;
+	k_serve(&server, where, -1);
 }

@@ -12,7 +12,7 @@
 #include <getopt.h>
 #include <poll.h>
 
-#include "tests/net/k.h"
+#include "tests/net/k-accept.h"
 
 #define BUFFER_BYTES 65536
 
@@ -104,11 +104,10 @@ static void serve(int listen_fd, const struct job *job, uint64_t count)
 {
 	for (uint64_t i = 0; count == 0 || i < count; i++) {
 		struct outcome outcome = {0};
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd = k_accept(listen_fd, 0);
 
 		if (fd < 0)
 			k_die("accept: %s", strerror(errno));
-		k_tune(fd);
 		exchange(fd, job, &outcome);
 		printf("received %llu sent %llu end %s", (unsigned long long)outcome.received,
 		       (unsigned long long)outcome.sent, outcome.end);
