@@ -159,8 +159,8 @@ static bool is_spurious(const struct tcp_conn *c, const struct tcp_segment *s,
 {
 	if (!(c->flags & CONN_UNDO))
 		return false;
-	/* Before anything could be sent again, all that was thought lost has come: of a batch of ACKs the first
-	 * made it seem so, and a later one knew better. */
+	/* Before anything could be sent again, all that was thought lost has come: of a batch of ACKs the
+	 * first made it seem so, and a later one knew better. */
 	if (c->lost_bytes == 0 && (c->flags & CONN_RETRANS_ONE) && c->undo_bytes == 0)
 		return true;
 	if (sample->is_dsack && !(c->flags & CONN_RETRANS_ONE) && c->undo_bytes == 0)
