@@ -97,7 +97,7 @@ struct tcp_config {
 	uint64_t keepalive_idle_ns;  /* 2 h */
 	uint64_t keepalive_intvl_ns; /* 75 s */
 	uint32_t keepalive_probes;   /* 9 */
-	uint32_t challenge_acks_per_s; /* RFC 5961 section 7, per engine */
+	uint32_t challenge_acks_per_s; /* RFC 5961 section 7, per engine: so many to twice as many */
 	uint32_t syn_backlog;          /* half-open connections over all listeners; at most the limit's */
 	uint16_t initial_window_mss;   /* 10, RFC 6928 */
 	uint8_t cc;                    /* enum tcp_cc for TCP_CC_DEFAULT */
@@ -343,7 +343,7 @@ struct tcp_info {
 	uint8_t snd_wscale, rcv_wscale;
 	enum tcp_phase phase;
 	bool in_recovery; /* of that, fast or after a timeout */
-	uint16_t mss; /* bytes of payload per full segment */
+	uint16_t mss;     /* bytes of payload per full segment */
 	uint32_t cwnd_bytes, ssthresh_bytes;
 	uint32_t snd_wnd_bytes, rcv_wnd_bytes;
 	uint32_t unacked_bytes, unsent_bytes, ooo_bytes;

@@ -50,7 +50,7 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 	if (s->ack_pos <= c->snd_nxt && s->ack_pos >= c->snd_una - (int64_t)c->snd_wnd_max)
 		return true;
 	e->stats->drop_bad_ack++;
-	if (tcp_challenge_allowed(e))
+	if (tcp_challenge_allowed(e, conn))
 		tcp_ack_now(e, conn);
 	return false;
 }

@@ -24,6 +24,7 @@ uint32_t tcp_conn_alloc(struct tcp_engine *e, const struct tcp_tuple *tuple)
 	memset(c, 0, sizeof(*c));
 	c->generation = generation + 1;
 	c->tuple = *tuple;
+	e->links[conn].challenge_count = 0;
 	e->links[conn].hash = tcp_hash_tuple(e->keys.hash, tuple);
 	tcp_table_insert(e, e->links[conn].hash, conn);
 	return conn;

@@ -254,6 +254,8 @@ struct tcp_links {
 	uint32_t sent_count;
 	uint16_t ooo_count;
 	uint16_t ooo_inline_used; /* bit per inline node */
+	uint32_t challenge_tick;  /* since when challenge ACKs are counted, a tcp_tick() */
+	uint32_t challenge_count;
 };
 
 struct tcp_time_wait {

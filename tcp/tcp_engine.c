@@ -121,7 +121,7 @@ static void volatile_init(struct tcp_engine *e)
 		e->listener_buckets[i] = TCP_NONE;
 	e->output.head = TCP_NONE;
 	e->ack.head = TCP_NONE;
-	e->challenge_epoch_ns = e->now_ns;
+	tcp_challenge_init(e);
 	tcp_wheel_init(e);
 	tcp_sent_init(e);
 	tcp_data_init(e);
@@ -254,19 +254,4 @@ void tcp_for_each(struct tcp_engine *e, void (*fn)(void *arg, uint32_t conn), vo
 	for (uint32_t i = 0; i < e->limits.conns; i++)
 		if (e->conns[i].state != TCP_CLOSED)
 			fn(arg, i);
-}
-
-bool tcp_challenge_allowed(struct tcp_engine *e)
-{
-	if (e->now_ns - e->challenge_epoch_ns >= SECOND_NS) {
-		e->challenge_epoch_ns = e->now_ns;
-		e->challenge_count = 0;
-	}
-	if (e->challenge_count >= e->config.challenge_acks_per_s) {
-		e->stats->challenge_acks_limited++;
-		return false;
-	}
-	e->challenge_count++;
-	e->stats->challenge_acks++;
-	return true;
 }

@@ -45,7 +45,7 @@ struct tcp_engine {
 	uint32_t half_open;
 
 	uint64_t challenge_epoch_ns; /* start of the present second */
-	uint32_t challenge_count;
+	uint32_t challenge_count, challenge_limit;
 	uint64_t cookie_ns; /* when the last SYN cookie was sent */
 	struct tcp_fast_open fast_open;
 
@@ -102,8 +102,11 @@ static inline void tcp_ack_now(struct tcp_engine *e, uint32_t conn)
 	tcp_output_list(e, conn);
 }
 
-/* May a challenge ACK, or an ACK that answers an unacceptable segment without data, be sent now? Counts. */
-bool tcp_challenge_allowed(struct tcp_engine *e);
+/* May a challenge ACK, or an ACK that answers an unacceptable segment without data, be sent now? Counts. conn
+ * is TCP_NONE in TIME_WAIT. */
+bool tcp_challenge_allowed(struct tcp_engine *e, uint32_t conn);
+/* At the start, when config and keys are there. */
+void tcp_challenge_init(struct tcp_engine *e);
 
 /* A coarse time that fits into 32 bits for 52 days: units of 2^20 ns, rounded down. */
 #define TCP_TICK_SHIFT 20

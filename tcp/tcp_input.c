@@ -43,13 +43,23 @@ static bool is_paws_stale(const struct tcp_engine *e, const struct tcp_conn *c, 
 	return (uint32_t)(e->now_ns / 1000000000u) - c->ts_recent_s < PAWS_IDLE_S;
 }
 
+/* Two ACKs that only passed each other on the way: the later one is stale for PAWS, but it can do no harm, it
+ * may be a duplicate that counts, and it needs no answer. Not if it would change the window. */
+static bool is_late_ack(const struct tcp_engine *e, const struct tcp_conn *c, const struct tcp_segment *s)
+{
+	return s->end == s->pos && s->pos == c->rcv_nxt &&
+	       (s->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK && s->ack_pos <= c->snd_una &&
+	       (s->ack_pos < c->snd_una || s->window << c->snd_wscale == c->snd_wnd) &&
+	       c->ts_recent - s->ts_val <= (uint32_t)(e->config.rto_min_ns / 1000000u);
+}
+
 /* RFC 5961 section 3.2: only a RST exactly at rcv_nxt resets. */
 static void input_rst(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
 	if (s->pos != c->rcv_nxt) {
-		if (is_in_window(c, s) && tcp_challenge_allowed(e))
+		if (is_in_window(c, s) && tcp_challenge_allowed(e, conn))
 			tcp_ack_now(e, conn);
 		else
 			e->stats->drop_out_of_window++;
@@ -73,7 +83,7 @@ static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struc
 	 * could go on for ever. */
 	if (s->end > s->pos)
 		tcp_data_report_duplicate(e, conn, s);
-	else if (tcp_challenge_allowed(e))
+	else if (tcp_challenge_allowed(e, conn))
 		tcp_ack_now(e, conn);
 }
 
@@ -81,6 +91,7 @@ static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struc
 bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	bool is_late = false;
 
 	s->pos = tcp_seq_unwrap(s->seq, c->irs, c->rcv_nxt);
 	s->end = s->pos + s->payload_len + ((s->flags & TCP_SYN) != 0) + ((s->flags & TCP_FIN) != 0);
@@ -94,7 +105,8 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 			e->stats->drop_paws++;
 			return false;
 		}
-		if (is_paws_stale(e, c, s)) {
+		is_late = is_paws_stale(e, c, s);
+		if (is_late && !is_late_ack(e, c, s)) {
 			e->stats->drop_paws++;
 			tcp_ack_now(e, conn);
 			return false;
@@ -106,7 +118,7 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 			return false;
 	}
 	if (s->flags & TCP_SYN) { /* RFC 5961 section 4.2 */
-		if (tcp_challenge_allowed(e))
+		if (tcp_challenge_allowed(e, conn))
 			tcp_ack_now(e, conn);
 		return false;
 	}
@@ -115,7 +127,7 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		return false;
 	}
 	/* RFC 7323 section 4.3 (2): from the segment that spans the last ACK. */
-	if (s->has_ts && s->pos <= tcp_seq_unwrap(c->ack_sent, 0, c->rcv_nxt)) {
+	if (s->has_ts && !is_late && s->pos <= tcp_seq_unwrap(c->ack_sent, 0, c->rcv_nxt)) {
 		c->ts_recent = s->ts_val;
 		c->ts_recent_s = (uint32_t)(e->now_ns / 1000000000u);
 	}

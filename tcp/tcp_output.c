@@ -110,6 +110,10 @@ static void send_lost(struct turn *t)
 			c->flags |= CONN_CWND_LIMITED;
 			return;
 		}
+		if (len < mss && r->next != TCP_NONE) { /* RFC 9293 section 3.8.1: repacketised */
+			tcp_sent_merge_lost(t->e, t->conn, l->lost_head, room < mss ? mss : room);
+			len = tcp_seq_span(r->start, r->end);
+		}
 		len = len < TRAIN_BYTES_MAX ? len : TRAIN_BYTES_MAX;
 		if (room < len)
 			len = round_down(room, mss);
@@ -325,8 +329,8 @@ static void send_syn(struct turn *t)
 {
 	struct tcp_conn *c = t->c;
 
-	/* What is not acceptable is answered before the handshake has ended as well (RFC 9293 section 3.10.7.4,
-	 * RFC 5961 section 3); a SYN-ACK that is due says the same. */
+	/* What is not acceptable is answered before the handshake has ended as well (RFC 9293
+	 * section 3.10.7.4, RFC 5961 section 3); a SYN-ACK that is due says the same. */
 	if (c->state == TCP_SYN_RCVD && (c->flags & (CONN_SYN_OWED | CONN_ACK_NOW)) == CONN_ACK_NOW) {
 		send_ack(t, false);
 		return;

@@ -233,6 +233,28 @@ void tcp_sent_mark_lost(struct tcp_engine *e, uint32_t conn, uint32_t index)
 	tcp_sent_lost_insert(e, conn, index);
 }
 
+void tcp_sent_merge_lost(struct tcp_engine *e, uint32_t conn, uint32_t index, uint32_t limit)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	struct tcp_sent *r = &e->sent[index];
+	uint32_t before = tcp_seq_span(r->start, r->end);
+	uint32_t len;
+
+	while (r->next != TCP_NONE && (e->sent[r->next].flags & SENT_LOST)) {
+		int64_t end = e->sent[r->next].end;
+
+		if (tcp_seq_span(r->start, end) > limit)
+			break;
+		r->flags |= e->sent[r->next].flags;
+		tcp_sent_remove(e, conn, r->next);
+		r->end = end;
+	}
+	len = tcp_seq_span(r->start, r->end);
+	c->lost_bytes += len - before;
+	if (len > before)
+		r->segments = (uint16_t)(len > c->mss ? (len + c->mss - 1) / c->mss : 1);
+}
+
 void tcp_sent_retransmitted(struct tcp_engine *e, uint32_t conn, uint32_t index)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);

@@ -72,6 +72,9 @@ void tcp_sent_sack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment
 void tcp_sent_mark_lost(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* Splits so that record `index` ends at `at`, which lies inside. False without a free record. */
 bool tcp_sent_split(struct tcp_engine *e, uint32_t conn, uint32_t index, int64_t at);
+/* Lost records that follow a lost one without a gap become part of it, up to `limit` bytes in all: small
+ * pieces go again as full segments. */
+void tcp_sent_merge_lost(struct tcp_engine *e, uint32_t conn, uint32_t index, uint32_t limit);
 /* The record has been sent again now, whole. */
 void tcp_sent_retransmitted(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* Forgets all SACKs: the peer has reneged (RFC 2018 section 8). */

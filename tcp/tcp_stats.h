@@ -33,7 +33,8 @@
 	X(resets_in, "acceptable RSTs received")                                                             \
 	X(resets_out, "RSTs sent")                                                                           \
 	X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                                  \
-	X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")                               \
+	X(challenge_acks_limited_conn, "challenge ACKs withheld by the limit of one connection")             \
+	X(challenge_acks_limited, "challenge ACKs withheld by the limit of the core")                        \
 	X(syn_cookies_out, "SYN cookies sent")                                                               \
 	X(syn_cookies_in, "connections opened from a valid SYN cookie")                                      \
 	X(fast_open_in, "connections opened by a peer whose data in the SYN was taken (RFC 7413)")           \

@@ -166,7 +166,7 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 	/* What is not acceptable is answered by where we are. An acceptable ACK is not: the other side may be
 	 * in TIME_WAIT, too, and would answer back. */
 	if (s->payload_len > 0 ||
-	    ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e)))
+	    ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e, TCP_NONE)))
 		answer(e, w);
 	return false;
 }

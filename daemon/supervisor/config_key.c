@@ -235,7 +235,7 @@ static const struct config_key tcp_keys[] = {
     {.name = "challenge_acks_per_s",
      UINT(struct config, runtime.challenge_acks_per_s, 1, 1000000, 1000),
      .is_runtime = true,
-     .doc = "challenge ACKs of a core in one second (RFC 5961)"},
+     .doc = "challenge ACKs of a core in one second (RFC 5961), at least; up to twice as many, by chance"},
     {.name = "rx_window_initial",
      UINT(struct config, fixed.rx_window_initial_bytes, 4 * KIB, 64 * MIB, 64 * KIB),
      .doc = "receive window of a new connection"},

@@ -43,11 +43,11 @@ within() {
 }
 
 # Once each, so that what grows with use has grown; then again.
-for what in syns:syn_cookies_out challenges:challenge_acks_limited ranges:drop_no_record time_waits:time_waits_recycled; do
+for what in syns:syn_cookies_out challenges:challenge_acks_limited_conn ranges:drop_no_record time_waits:time_waits_recycled; do
 	fill "${what%:*}" "${what#*:}"
 done
-# 20 in a second, and the answers may fall into two.
-within challenges challenges 60
+# 10 in 5 seconds for one connection, and the answers may fall into two.
+within challenges challenges 20
 rss=$(resident_kb)
 for what in syns challenges ranges time_waits; do
 	in_peer timeout 120 /usr/bin/python3 "$(dirname "$0")/limits.py" "$what" p0 $GHOST_MAC $GHOST_ADDR "$mac" \
