@@ -77,8 +77,8 @@ bool tcp_accecn_negotiate(struct tcp_engine *e, struct tcp_conn *c, const struct
 		begin(c, s);
 		return true;
 	}
-	if (ace == 0 || ace == 1 ||
-	    ace == 7) /* none, classic, or a peer that mirrors what it does not know */
+	/* None, classic, or a peer that mirrors what it does not know. */
+	if (ace == 0 || ace == 1 || ace == 7)
 		return false;
 	begin(c, s);
 	take_handshake_ace(e, c, ace); /* 3.1.3: 5 is reserved, and as if the SYN had arrived unchanged */

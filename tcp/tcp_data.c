@@ -270,8 +270,8 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 		c->flags |= CONN_FIN_SEEN;
 	}
 	if (s->payload_len == 0) {
-		if ((s->flags & TCP_FIN) &&
-		    s->pos > c->rcv_nxt) { /* out of order, too (RFC 5681 section 4.2) */
+		/* Out of order, too (RFC 5681 section 4.2). */
+		if ((s->flags & TCP_FIN) && s->pos > c->rcv_nxt) {
 			e->stats->ooo_segments_in++;
 			tcp_ack_now(e, conn);
 		}
