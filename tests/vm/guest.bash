@@ -116,9 +116,10 @@ counter() {
 	ixctl stats -a --json | jq --arg name "$1" '[.counters[] | select("\(.group).\(.name)" == $name).value] | add'
 }
 
-# Nothing is under way: no frame waits to be sent or is worked on; the rest is with the kernel or in the pools.
+# Nothing is under way: no frame is worked on, the pools have all that are free, the rest is with the kernel. A driver
+# may tell only when it sends again that it has sent the last few.
 frames_at_rest() {
-	[ "$(counter frames.kernel_tx)" = 0 ] && [ "$(counter frames.core)" = 0 ] &&
+	[ "$(counter frames.kernel_tx)" -le 32 ] && [ "$(counter frames.core)" = 0 ] &&
 		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ] && [ "$(counter core.frame_faults)" = 0 ]
 }
 
