@@ -9,3 +9,4 @@ $(O)/tests/net/k-kv: $(O)/tests/bench/kv/k-kv.o $(call obj,$(KV_SRC))
 $(O)/tests/net/k-uring: $(O)/tests/net/k-uring.o
 	$(call link,$(call pkg_libs,liburing))
 tests: $(O)/tests/net/k-kv
+$(O)/tests/unit_bench: $(O)/tests/bench/load/kv.o

@@ -93,6 +93,30 @@ check "kernel: sink" load "$NO_ERRORS and .goodput_gbps > 0" --workload sink --p
 check "a server that resets is noticed" load '.messages == 0 and .errors.reset > 0' --size 20000
 stop khttpd
 
+start kuring in_ix k-uring -l "$IX_ADDR:7000" --timeout 300
+wait_until 5 grep -Eq 'listening on|k-echo' "$T/log/kuring"
+if grep -q 'listening on' "$T/log/kuring"; then
+	check "k-uring: 100 connections, 3 deep" load "$NO_ERRORS" --connections 100 --depth 3
+	check "k-uring: large messages" load "$NO_ERRORS" --connections 2 --size 100000
+	check "k-uring: one round trip for each connection" load "$NO_ERRORS and .connections_closed > 0" \
+		--connections 8 --round-trips 1
+else
+	skip "k-uring" "$(tail -n 1 "$T/log/kuring")"
+fi
+stop kuring
+
+# key_value_suite WHO: a key-value server listens at port 7000
+key_value_suite() {
+	check "$1: USR" load "$NO_ERRORS and .misses == 0" --workload usr --connections 20
+	check "$1: ETC, 4 deep" load "$NO_ERRORS and .misses == 0" --workload etc --connections 20 --depth 4 \
+		--option keys=2000 --option zipf=1.2
+}
+start kkv in_ix k-kv -l "$IX_ADDR:7000" --timeout 300
+wait_line kkv 'listening on' || exit 1
+key_value_suite kernel
+stop kkv
+check_says "an option that no workload has" 'takes keys=' "${LOAD[@]}" --workload usr --option colour=red
+
 # ---- no TCP
 start reflect in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000"
 wait_line reflect 'listening on' || exit 1
@@ -131,4 +155,7 @@ serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
 server_suite ixd
 check "nothing is attached any more" bash -c "! ip -n peer link show dev p0 | grep -q xdp"
 stop echo
+serve kv ix-kv -l "$IX_ADDR:7000" || exit 1
+key_value_suite ixd
+stop kv
 ixd_stop
