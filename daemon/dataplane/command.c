@@ -308,7 +308,7 @@ static uint32_t look_at_idle(struct client_side *side)
 	return taken;
 }
 
-bool command_drain(struct core *core, uint32_t budget)
+enum commands command_drain(struct core *core, uint32_t budget)
 {
 	struct client_side *side = core->clients;
 	uint32_t taken = look_at_idle(side);
@@ -339,5 +339,7 @@ bool command_drain(struct core *core, uint32_t budget)
 		channels_demote(side);
 	conn_work_run(side);
 	channels_publish(side);
-	return taken != 0;
+	if (taken == 0)
+		return COMMANDS_NONE;
+	return taken < budget ? COMMANDS_ALL : COMMANDS_MORE;
 }

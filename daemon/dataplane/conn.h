@@ -48,8 +48,10 @@ uint32_t conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint
 /* The turn, in the loop's order. */
 /* Posts what is owed and publishes event indices; rings doorbells of clients that sleep. */
 void event_flush(struct core *core);
-/* Takes commands of all clients, at most `budget` in all, in turn and fairly; true when any was taken. */
-bool command_drain(struct core *core, uint32_t budget);
+/* Takes commands of all clients, at most `budget` in all, in turn and fairly. COMMANDS_MORE: some may be
+ * left. */
+enum commands { COMMANDS_NONE, COMMANDS_ALL, COMMANDS_MORE };
+enum commands command_drain(struct core *core, uint32_t budget);
 /* Before sleeping: announces sleep in every channel and looks again; false: there is work after all.
  * The channels' doorbell fds are in core->epoll_fd, with data.ptr = the channel (its lowest bit is 0, which
  * tells it from the packet side's events, enum core_event). */

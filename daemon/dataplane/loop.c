@@ -20,17 +20,20 @@
 #include "daemon/dataplane/mailbox.h"
 #include "daemon/dataplane/xsk.h"
 
-#define TIMERS_PER_TURN  256
-#define WAKEUPS_MAX      64
+#define TIMERS_PER_TURN     256
+/* A packet that is answered costs an application two commands, one for the bytes and one for the answer. With
+ * fewer than the batch needs, half of the answers would wait, and their ACKs would leave alone. */
+#define COMMANDS_PER_PACKET 4
+#define WAKEUPS_MAX         64
 /* Output that is owed but finds no frame or no room in a TX ring is tried again after so long, if nothing
  * wakes the core before. */
-#define OUTPUT_RETRY_NS  100000u
+#define OUTPUT_RETRY_NS     100000u
 /* Shared core: a core thread that waits for packets lets the application, which may have work of its own, run
  * so often. More often would make a packet that arrives meanwhile wait for two needless switches. */
-#define IDLE_YIELD_NS    20000u
+#define IDLE_YIELD_NS       20000u
 /* At the end: connections reset per burst, and how long the bursts may take. */
-#define RESETS_PER_BURST 64
-#define FINISH_MAX_NS    500000000u
+#define RESETS_PER_BURST    64
+#define FINISH_MAX_NS       500000000u
 
 /* What a turn found to do. */
 struct turn {
@@ -75,7 +78,8 @@ static struct turn turn_run(struct core *core)
 	uint64_t events_before = core->stats->events;
 	struct turn turn = {false, false};
 	bool is_shared = core->config.is_shared_core != 0;
-	bool has_commands, has_output;
+	enum commands commands;
+	bool has_output;
 
 	ip_turn_begin(core);
 	turn.has_traffic = receive(core);
@@ -85,11 +89,12 @@ static struct turn turn_run(struct core *core)
 	 * would not let go. */
 	if (is_shared && core->stats->events != events_before)
 		sched_yield();
-	has_commands = command_drain(core, core->config.batch);
-	/* Once the application has spoken, an ACK that did not find an answer to ride on need not wait for
-	 * one. */
-	has_output = tcp_output(core->tcp, core->now, core->config.batch, is_shared && has_commands) > 0;
-	turn.has_traffic |= has_commands || has_output;
+	commands = command_drain(core, core->config.batch * COMMANDS_PER_PACKET);
+	/* Once the application has said all that it had to say, an ACK that did not find an answer to ride on
+	 * need not wait for one. */
+	has_output =
+	    tcp_output(core->tcp, core->now, core->config.batch, is_shared && commands == COMMANDS_ALL) > 0;
+	turn.has_traffic |= commands != COMMANDS_NONE || has_output;
 	turn.has_timers = timers_run(core);
 	xsk_tx_burst(core);
 	turn.has_traffic |= core_take_mail(core);
