@@ -5,6 +5,10 @@
  */
 #include "daemon/dataplane/ip.h"
 
+/* Packets whose bytes are on their way to the cache while one is worked on: more than can be under way at a
+ * time would be forgotten again. */
+#define PREFETCH_AHEAD 6u
+
 bool eth_parse(struct core *core, const struct rx_packet *packet, struct eth_info *eth)
 {
 	const uint8_t *at = packet->data;
@@ -28,13 +32,26 @@ bool eth_parse(struct core *core, const struct rx_packet *packet, struct eth_inf
 	return true;
 }
 
+/* A small packet with its headers lies on three lines, which the sender's CPU wrote last. */
+static void packet_prefetch(const struct rx_packet *packet)
+{
+	__builtin_prefetch(packet->data);
+	__builtin_prefetch(packet->data + 64);
+	__builtin_prefetch(packet->data + 128);
+}
+
 void eth_input(struct core *core, struct rx_batch *batch)
 {
 	struct eth_info eth;
 
 	batch->segments_count = 0;
+	for (uint32_t i = 0; i < batch->count && i < PREFETCH_AHEAD; i++)
+		packet_prefetch(&batch->packets[i]);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct rx_packet *packet = &batch->packets[i];
+
+		if (i + PREFETCH_AHEAD < batch->count)
+			packet_prefetch(&batch->packets[i + PREFETCH_AHEAD]);
 
 		if (!eth_parse(core, packet, &eth) || eth.type != ETH_TYPE_IPV4) {
 			core->stats->drop_eth++;

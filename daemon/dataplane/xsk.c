@@ -209,10 +209,6 @@ static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *b
 		packet->len = desc->len;
 		packet->frame = frame_of_addr(desc->addr);
 		packet->iface = port->iface;
-		/* A small packet with its headers lies on three lines, which the sender's CPU wrote last. */
-		__builtin_prefetch(packet->data);
-		__builtin_prefetch(packet->data + 64);
-		__builtin_prefetch(packet->data + 128);
 		core->stats->rx_bytes += desc->len;
 		batch->count++;
 	}
