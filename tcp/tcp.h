@@ -260,8 +260,12 @@ void tcp_for_each(struct tcp_engine *e, void (*fn)(void *arg, uint32_t conn), vo
 
 /* Packets in. */
 void tcp_input(struct tcp_engine *e, tcp_time now, const struct tcp_packet *packet);
-/* Prefetches what tcp_input() of this packet will touch; call for a whole batch first. */
-void tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
+/* Prefetches where tcp_input() of this packet will look first. Returns what names that place; call it for a
+ * whole batch, and then, a few packets ahead of tcp_input(), tcp_prefetch_record(). */
+uint32_t tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
+/* Prefetches the records that are found there. Returns the connection that it is, in all likelihood, so that
+ * the user can fetch his own record; TCP_NONE: none. */
+uint32_t tcp_prefetch_record(const struct tcp_engine *e, uint32_t place);
 /* An ICMP error that quotes a segment of ours (RFC 5927): quoted points to at least 8 bytes of the TCP
  * header inside. mtu is the next-hop MTU for type "fragmentation needed", else 0. */
 enum tcp_icmp { TCP_ICMP_SOFT, TCP_ICMP_HARD, TCP_ICMP_FRAG_NEEDED };

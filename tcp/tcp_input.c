@@ -12,7 +12,9 @@
 #include "tcp/tcp_time_wait.h"
 #include "tcp/tcp_timer.h"
 
-#define PAWS_IDLE_S (24u * 24 * 3600) /* RFC 7323 section 5.5: after 24 days a timestamp says nothing */
+#define PREFETCH_LINE  64
+#define PREFETCH_BYTES 256 /* what data in order touches */
+#define PAWS_IDLE_S   (24u * 24 * 3600) /* RFC 7323 section 5.5: after 24 days a timestamp says nothing */
 
 /* RFC 9293 section 3.10.7.4, first check. One thing is wider than its table: a segment without payload may
  * sit exactly at the right edge, where a peer that has filled the window sends its ACKs from. */
@@ -314,14 +316,31 @@ void tcp_input(struct tcp_engine *e, tcp_time now, const struct tcp_packet *pack
 		input_unmatched(e, &s);
 }
 
-void tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet)
+uint32_t tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet)
 {
 	struct tcp_tuple tuple;
 	uint32_t hash;
 
 	if (packet->len < TCP_HEADER_BYTES)
-		return;
+		return 0;
 	tcp_segment_tuple(&tuple, packet);
 	hash = tcp_hash_tuple(e->keys.hash, &tuple);
 	__builtin_prefetch(&e->table.slots[hash & e->table.mask]);
+	return hash;
+}
+
+uint32_t tcp_prefetch_record(const struct tcp_engine *e, uint32_t place)
+{
+	const struct tcp_table_slot *slot = &e->table.slots[place & e->table.mask];
+	uint32_t conn = slot->id_plus_1 - 1;
+	const uint8_t *record;
+
+	/* At half load most are where they belong; the others are not worth the search. */
+	if (slot->hash != place || conn >= e->limits.conns)
+		return TCP_NONE;
+	record = (const uint8_t *)&e->conns[conn];
+	for (unsigned at = 0; at < PREFETCH_BYTES; at += PREFETCH_LINE)
+		__builtin_prefetch(record + at);
+	__builtin_prefetch(&e->links[conn]);
+	return conn;
 }

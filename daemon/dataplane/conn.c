@@ -19,6 +19,13 @@ static uint32_t least_window(uint16_t mtu)
 	return mtu > IP_AND_TCP_HEADER ? (uint32_t)mtu - IP_AND_TCP_HEADER : 1;
 }
 
+void conn_prefetch(struct core *core, uint32_t conn)
+{
+	__builtin_prefetch(&core->conns[conn]);
+	__builtin_prefetch(&core->conns[conn].rx_base_off);
+	__builtin_prefetch(&core->clients->local[conn]);
+}
+
 bool conn_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, struct tcp_path *path)
 {
 	struct core *core = ctx;

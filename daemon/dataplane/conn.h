@@ -39,6 +39,9 @@ void conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason);
  * told of; counted). */
 bool conn_gather(struct core *core, uint32_t conn, uint64_t off, uint32_t len, uint8_t *dst, uint64_t *sum);
 
+/* Fetches a connection's record, and its volatile companion, into the cache. */
+void conn_prefetch(struct core *core, uint32_t conn);
+
 /* The same bytes where they lie, for a system call that copies them: up to *count pieces. Returns how many of
  * len bytes the pieces cover, and in *count their number. The memory is the client's: it may change at any
  * time, and its pages may not be there. */

@@ -3,11 +3,14 @@
  * Ethernet in and out, and the batch's way up: two passes, so that the second finds in the cache what the
  * first has asked for.
  */
+#include "daemon/dataplane/conn.h"
 #include "daemon/dataplane/ip.h"
 
 /* Packets whose bytes are on their way to the cache while one is worked on: more than can be under way at a
  * time would be forgotten again. */
 #define PREFETCH_AHEAD 6u
+/* The same for connections, whose records are many lines. */
+#define RECORDS_AHEAD  2u
 
 bool eth_parse(struct core *core, const struct rx_packet *packet, struct eth_info *eth)
 {
@@ -40,6 +43,14 @@ static void packet_prefetch(const struct rx_packet *packet)
 	__builtin_prefetch(packet->data + 128);
 }
 
+static void record_prefetch(struct core *core, const struct rx_segment *segment)
+{
+	uint32_t conn = tcp_prefetch_record(core->tcp, segment->place);
+
+	if (conn != TCP_NONE)
+		conn_prefetch(core, conn);
+}
+
 void eth_input(struct core *core, struct rx_batch *batch)
 {
 	struct eth_info eth;
@@ -60,8 +71,13 @@ void eth_input(struct core *core, struct rx_batch *batch)
 		ip_input(core, batch, packet->iface, eth.vlan, packet->data + eth.header_bytes,
 			 packet->len - eth.header_bytes);
 	}
-	for (uint32_t i = 0; i < batch->segments_count; i++)
+	for (uint32_t i = 0; i < batch->segments_count && i < RECORDS_AHEAD; i++)
+		record_prefetch(core, &batch->segments[i]);
+	for (uint32_t i = 0; i < batch->segments_count; i++) {
+		if (i + RECORDS_AHEAD < batch->segments_count)
+			record_prefetch(core, &batch->segments[i + RECORDS_AHEAD]);
 		tcp_input(core->tcp, core->now, &batch->segments[i].tcp);
+	}
 }
 
 uint32_t eth_output(const struct ip_core *ip, const struct ip_way *way, uint8_t *at)

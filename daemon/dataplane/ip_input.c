@@ -103,7 +103,7 @@ static void tcp_segment_add(struct core *core, struct rx_batch *batch, uint8_t i
 	}
 	/* tcp_prefetch() reads the ports: shorter than that is not worth it, the engine refuses it anyway. */
 	if (segment->tcp.len >= TCP_HEADER_BYTES)
-		tcp_prefetch(core->tcp, &segment->tcp);
+		segment->place = tcp_prefetch(core->tcp, &segment->tcp);
 	batch->segments_count++;
 }
 

@@ -23,6 +23,7 @@ struct rx_segment {
 	struct tcp_packet tcp; /* local and remote point to the two fields below */
 	uint8_t local[16];
 	uint8_t remote[16];
+	uint32_t place; /* of tcp_prefetch() */
 };
 
 struct rx_batch {

@@ -36,12 +36,18 @@ void __wrap_tcp_input(struct tcp_engine *e, tcp_time now, const struct tcp_packe
 	memcpy(seen->last, packet->data, packet->len);
 }
 
-void __wrap_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
-void __real_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
-void __wrap_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet)
+uint32_t __wrap_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
+uint32_t __real_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet);
+uint32_t __wrap_tcp_prefetch(struct tcp_engine *e, const struct tcp_packet *packet)
 {
-	if (in_use == NULL)
-		__real_tcp_prefetch(e, packet);
+	return in_use == NULL ? __real_tcp_prefetch(e, packet) : 0;
+}
+
+uint32_t __wrap_tcp_prefetch_record(const struct tcp_engine *e, uint32_t place);
+uint32_t __real_tcp_prefetch_record(const struct tcp_engine *e, uint32_t place);
+uint32_t __wrap_tcp_prefetch_record(const struct tcp_engine *e, uint32_t place)
+{
+	return in_use == NULL ? __real_tcp_prefetch_record(e, place) : TCP_NONE;
 }
 
 void __wrap_tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *tuple, uint32_t seq,
