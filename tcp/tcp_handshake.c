@@ -122,10 +122,12 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 		tcp_rtt_sample_min(c, rtt > 0 ? rtt : 1, e->now_ns);
 	}
 	tcp_accecn_establish(c);
+	if (c->backoff == 0)
+		c->flags &= ~(uint32_t)CONN_SYN_RETRANS; /* else kept: RFC 6298 (5.7) asks */
 	c->backoff = 0;
 	if (c->options & TCP_INFO_ACCECN)
 		e->stats->accecn_opens++;
-	c->flags &= ~(uint32_t)(CONN_SYN_OWED | CONN_SYN_RETRANS);
+	c->flags &= ~(uint32_t)CONN_SYN_OWED;
 	c->mss_limit = c->mss_max;
 	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
 	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;

@@ -7,6 +7,7 @@
 #define CLOCK_GRANULARITY_NS (UINT64_C(1) << TCP_WHEEL_SHIFT)
 #define NS_PER_S             UINT64_C(1000000000)
 #define MIN_RTT_WINDOW_S     300
+#define AFTER_LOST_SYN_NS    (3 * NS_PER_S)
 
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_ns)
 {
@@ -42,6 +43,8 @@ uint64_t tcp_rto_ns(const struct tcp_conn *c, const struct tcp_config *config)
 
 	if (c->srtt_ns == 0) {
 		rto = config->rto_initial_ns; /* (2.1) */
+		if ((c->flags & CONN_SYN_RETRANS) && c->state >= TCP_ESTABLISHED && rto < AFTER_LOST_SYN_NS)
+			rto = AFTER_LOST_SYN_NS; /* (5.7) */
 	} else {
 		rto = c->srtt_ns + (variation > CLOCK_GRANULARITY_NS ? variation : CLOCK_GRANULARITY_NS);
 		if (rto < config->rto_min_ns) /* (2.4) */
