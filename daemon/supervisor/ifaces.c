@@ -67,9 +67,10 @@ __attribute__((format(printf, 3, 4))) static void iface_close(struct supervisor 
 							      const char *format, ...)
 {
 	struct iface *iface = &supervisor->ifaces[index];
-	const struct msg m = {.type = MSG_DP_IFACE_CLOSE, .iface = {.iface = index}};
+	struct msg m = {.type = MSG_DP_IFACE_CLOSE};
 	va_list args;
 
+	m.iface.iface = index;
 	va_start(args, format);
 	vsnprintf(iface->reason, sizeof(iface->reason), format, args);
 	va_end(args);
@@ -206,8 +207,7 @@ static int mirror_follow(struct supervisor *supervisor, uint32_t index, uint32_t
 static int iface_reopen(struct supervisor *supervisor, uint32_t index, uint32_t ifindex, struct why *why)
 {
 	struct iface *iface = &supervisor->ifaces[index];
-	const struct msg m = {.type = MSG_DP_IFACE_OPEN,
-			      .iface = {.iface = index, .queues = iface->queues_had}};
+	struct msg m = {.type = MSG_DP_IFACE_OPEN};
 	int error = program_follow(supervisor, index, ifindex, why);
 
 	if (!error)
@@ -217,6 +217,8 @@ static int iface_reopen(struct supervisor *supervisor, uint32_t index, uint32_t 
 	if (error)
 		return error;
 	netlink_refresh(&supervisor->netlink);
+	m.iface.iface = index;
+	m.iface.queues = iface->queues_had;
 	iface->queues_had = 0;
 	/* If it does not take them it is condemned, and its successor is given them. */
 	if (xsks_send(supervisor, &supervisor->dataplane.child, index) == 0)

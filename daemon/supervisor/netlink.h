@@ -44,7 +44,7 @@ struct netlink {
 	uint32_t managed_oldest; /* when all places are taken: whose is taken next */
 	bool has_no_managed;     /* the kernel does not know NTF_EXT_MANAGED */
 	bool is_full_told, is_truncated_told;
-	bool must_hurry; /* by the owner: changes are not gathered, each is looked at at once */
+	bool must_hurry;             /* by the owner: changes are not gathered, each is looked at at once */
 	void (*on_links)(void *arg); /* NULL: nobody wants to know */
 	void *links_arg;
 };

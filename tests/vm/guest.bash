@@ -117,9 +117,10 @@ counter() {
 }
 
 # Nothing is under way: no frame is worked on, the pools have all that are free, the rest is with the kernel. A driver
-# may tell only when it sends again that it has sent the last few.
+# may tell only when it sends again that it has sent the last few, and a core that sleeps is not woken for frames of its
+# own that another core has got back.
 frames_at_rest() {
-	[ "$(counter frames.kernel_tx)" -le 32 ] && [ "$(counter frames.core)" = 0 ] &&
+	[ "$(counter frames.kernel_tx)" -le 64 ] && [ "$(counter frames.core)" = 0 ] &&
 		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ] && [ "$(counter core.frame_faults)" = 0 ]
 }
 
