@@ -27,7 +27,7 @@ def runs_of(folder, cell):
                 else:
                     runs[who].pop(int(seed), None)
                 late += timeliness == "late"
-                # A transfer that failed counts until the same one has been whole.
+                # Stays on record, whatever a repetition brings; --fresh forgets.
                 failed += verdict != "whole"
     return {"runs": runs, "failed": failed, "late": late, "seconds": seconds, "bytes": int(size)}
 
