@@ -46,7 +46,7 @@ frames_add_up() {
 		[ "$(counter core.frame_faults)" = 0 ]
 }
 
-net_pair 4 4
+net_pair 4 2
 in_ix ethtool -L ix0 rx 2 tx 2
 QUEUES=0 CORES=2 EXTRA='check_frames = true;' ixd_conf default
 check "ixd starts" ixd_start
