@@ -173,7 +173,17 @@ static uint32_t near(struct fuzz *f)
 	return take(f, 2) - 32768u;
 }
 
-/* Options: none, timestamps as they should be, raw bytes, or SACK blocks near snd_una. */
+/* A cookie that is valid, on a SYN for nobody yet. */
+static uint32_t fast_open_option(struct fuzz *f, uint8_t *out)
+{
+	wire_put32(out, 0x0101220a);
+	f->engine->now_ns = f->now_ns;
+	tcp_fast_open_cookie(f->engine, wire_hosts[1], out + 4);
+	return 12;
+}
+
+/* Options: none, timestamps as they should be, raw bytes, SACK blocks near snd_una, or counters of Accurate
+ * ECN. */
 static uint32_t make_options(struct fuzz *f, const struct tcp_conn *c, uint8_t *out)
 {
 	uint32_t kind = take(f, 1), len = 0;
@@ -195,6 +205,12 @@ static uint32_t make_options(struct fuzz *f, const struct tcp_conn *c, uint8_t *
 			wire_put32(out + len, start);
 			wire_put32(out + len + 4, start + take(f, 2));
 		}
+	} else if ((kind & 0xc0) == 0xc0 && !c) {
+		len += fast_open_option(f, out + len);
+	} else if ((kind & 0xc0) == 0xc0) {
+		wire_put32(out + len, 0xac080000);
+		wire_put32(out + len + 4, c->accecn.snd_ceb + take(f, 1));
+		len += 8;
 	} else if (kind & 8) {
 		for (; len < 40 && (len < 4 || take(f, 1) & 1); len += 4)
 			wire_put32(out + len, take(f, 4));
@@ -225,7 +241,7 @@ static void packet_in(struct fuzz *f)
 				      .seq = seq,
 				      .ack = ack,
 				      .window = window,
-				      .flags = flags,
+				      .flags = (uint16_t)(flags | (c && how & 64 ? TCP_AE : 0)),
 				      .options_len = options_len};
 	wire_header_write(frame, &header);
 	if (how & 16)
@@ -242,7 +258,7 @@ static void packet_in(struct fuzz *f)
 static void open_one(struct fuzz *f)
 {
 	struct tcp_tuple t = {.local_port = (uint16_t)(50000 + take(f, 1) % 4), .remote_port = 80};
-	struct tcp_params params = {.cc = (uint8_t)(take(f, 1) % TCP_CC_COUNT), .flags = take(f, 1) & 7};
+	struct tcp_params params = {.cc = (uint8_t)(take(f, 1) % TCP_CC_COUNT), .flags = take(f, 1) & 15};
 	int64_t conn;
 
 	memcpy(t.local, wire_hosts[0], 16);
@@ -375,6 +391,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config->sack = how & 2;
 	config->window_scaling = how & 4;
 	config->ecn = how & 8;
+	config->accurate_ecn = how & 64;
+	config->fast_open = how & 128;
+	params.flags = config->fast_open ? TCP_PARAM_FAST_OPEN : 0;
 	params.cc = (uint8_t)((how >> 4) % TCP_CC_COUNT);
 	bench.ops = &ops;
 	bench.ctx = f;
