@@ -182,18 +182,6 @@ static int socket_open(struct why *why)
 	return why_set(why, err, "no AF_XDP socket: %s", strerror(-err));
 }
 
-/* A driver that found no frame in the FILL ring asks to be woken when there are some. virtio_net, when woken,
- * looks after its sending half only, and a queue whose last frame is used up gets no interrupt either: it is
- * deaf for ever. With busy polling allowed, the same system call runs the receiving half in our thread, which
- * takes new frames. The time only has to be more than none: a call that must not wait polls once. */
-static void busy_poll_allow(int fd)
-{
-	int time_us = 1, budget = 64;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &time_us, sizeof(time_us));
-	(void)setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof(budget));
-}
-
 static void mode_report(struct xsk_made *made)
 {
 	struct xdp_options options = {0};
@@ -246,11 +234,7 @@ int xsk_bind(const struct xsk_request *r, int fd, struct why *why)
 	struct sockaddr_xdp address = bind_address(r);
 	int err = bind_retried(fd, &address);
 
-	if (err < 0)
-		return bind_failed(r, err, why);
-	if (r->copy == XSK_COPY_ZEROCOPY && r->is_primary)
-		busy_poll_allow(fd);
-	return 0;
+	return err < 0 ? bind_failed(r, err, why) : 0;
 }
 
 int xsk_create(const struct xsk_request *r, struct xsk_made *made, struct why *why)
