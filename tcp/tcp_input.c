@@ -13,8 +13,8 @@
 #include "tcp/tcp_timer.h"
 
 #define PREFETCH_LINE  64
-#define PREFETCH_BYTES 256 /* what data in order touches */
-#define PAWS_IDLE_S   (24u * 24 * 3600) /* RFC 7323 section 5.5: after 24 days a timestamp says nothing */
+#define PREFETCH_BYTES 256               /* what data in order touches */
+#define PAWS_IDLE_S    (24u * 24 * 3600) /* RFC 7323 section 5.5: after 24 days a timestamp says nothing */
 
 /* RFC 9293 section 3.10.7.4, first check. One thing is wider than its table: a segment without payload may
  * sit exactly at the right edge, where a peer that has filled the window sends its ACKs from. */
