@@ -157,6 +157,17 @@ int tcp_shutdown(struct tcp_engine *e, tcp_time now, uint32_t conn)
 	return 0;
 }
 
+/* A peer that still has data finds out that nobody will read it only when a segment is answered by RST. With a
+ * closed window none would ever come: it probes, and both sides wait. So there is always room for one. Nothing
+ * is stored any more. */
+static void open_window_for_reset(struct tcp_engine *e, tcp_time now, uint32_t conn)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if (c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2)
+		tcp_rx_limit(e, now, conn, tcp_seq_off(c->rcv_nxt + c->rcv_mss));
+}
+
 int tcp_close(struct tcp_engine *e, tcp_time now, uint32_t conn, bool unread)
 {
 	struct tcp_conn *c;
@@ -175,6 +186,7 @@ int tcp_close(struct tcp_engine *e, tcp_time now, uint32_t conn, bool unread)
 		return 0;
 	}
 	c->flags |= CONN_CLOSED;
+	open_window_for_reset(e, now, conn);
 	if (!(c->flags & CONN_FIN_QUEUED))
 		queue_fin(e, conn);
 	if (c->state == TCP_FIN_WAIT_2) {
