@@ -157,9 +157,9 @@ int tcp_shutdown(struct tcp_engine *e, tcp_time now, uint32_t conn)
 	return 0;
 }
 
-/* A peer that still has data finds out that nobody will read it only when a segment is answered by RST. With a
- * closed window none would ever come: it probes, and both sides wait. So there is always room for one. Nothing
- * is stored any more. */
+/* A peer that still has data finds out that nobody will read it only when a segment is answered by RST. With
+ * a closed window none would ever come: it probes, and both sides wait. So there is always room for one.
+ * Nothing is stored any more. */
 static void open_window_for_reset(struct tcp_engine *e, tcp_time now, uint32_t conn)
 {
 	const struct tcp_conn *c = tcp_conn_at(e, conn);
