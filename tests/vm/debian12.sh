@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/harness.sh"
 . "$TEST_ROOT/tests/vm/vm.bash"
 
-CASES=${VM_CASES:-echo,http,connect,matrix,ifaces,dataplane-crash}
+CASES=${VM_CASES:-echo,http,dataplane-crash,connect,matrix,ifaces}
 
 vm_kernel own debian12
 nice -n "${VM_NICE:-5}" "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "$CASES" 2>&1 | tr -d '\r' | tee "$T/log/vm" |
