@@ -42,6 +42,13 @@ measure_build() { # base|new
 	sample goodput_to_gbps "$1" "$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")"
 }
 
+# What the base has not would be taken from the present build, and compared with itself.
+for program in bin/ixd bin/ix-echo bin/ix-httpd libexec/ixd-dataplane libexec/ixd-control; do
+	[ -x "$BASE_BUILD/$program" ] || {
+		not_ok "$BASE_BUILD is no whole build: it has no $program"
+		exit 1
+	}
+done
 mkdir -p "$T/base"
 cp -a "$BASE_BUILD/bin" "$BASE_BUILD/libexec" "$T/base/" || exit 1
 record_begin

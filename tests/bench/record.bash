@@ -11,8 +11,8 @@ NOTES=$BENCH_OUT/notes.jsonl
 ROUND=0
 
 # Seconds that a part takes, in full and QUICK, for the progress line.
-declare -A PART_SECONDS=([rtt]=105 [msgs]=90 [conn]=95 [bulk]=75 [many]=80 [kv]=100 [batch]=45 [idle]=20)
-declare -A PART_SECONDS_QUICK=([rtt]=30 [msgs]=20 [conn]=15 [bulk]=20 [many]=12 [kv]=15 [batch]=12 [idle]=8)
+declare -A PART_SECONDS=([rtt]=80 [msgs]=170 [conn]=75 [bulk]=35 [many]=100 [kv]=130 [batch]=50 [idle]=20)
+declare -A PART_SECONDS_QUICK=([rtt]=25 [msgs]=35 [conn]=13 [bulk]=11 [many]=11 [kv]=27 [batch]=13 [idle]=3)
 
 record_begin() {
 	: >"$SAMPLES"

@@ -8,6 +8,7 @@ BATCHES=(1 2 8 16 64)
 BATCH_LOW_RATE=20000
 
 part_batch() {
+	[ -z "${QUICK:-}" ] || BATCHES=(1 8 64)
 	rounds "$ROUNDS" batch_turn ixd_spin
 }
 
