@@ -22,7 +22,7 @@ done
 
 # Seconds of a measurement, and of what goes before it.
 # shellcheck disable=SC2034 # used by the parts
-ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=3 D=1 W=0.2 CURVE_D=0.4
+ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=3 D=0.7 W=0.2 CURVE_D=0.3
 # shellcheck disable=SC2034
 [ -z "${QUICK:-}" ] || CURVE_ROUNDS=1 D=0.3 W=0.1 CURVE_D=0.15
 

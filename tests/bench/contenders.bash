@@ -17,7 +17,7 @@ ECHO=$IX_ADDR:7000
 HTTP=$IX_ADDR:8080
 KV=$IX_ADDR:11211
 declare -A TUNING=([kernel_block]=plain [kernel_spin]=plain [uring_block]=plain [uring_spin]=plain)
-HUGE_PAGES_OF_IXD=32 # of 2 MB: packet frames
+HUGE_PAGES_OF_IXD=64 # of 2 MB: packet frames
 KERNEL_SERVERS=() # those that are built
 
 # use_pair kernel|ixd|dedicated

@@ -6,7 +6,7 @@
 
 COUNTS=(10 100 1000 10000 100000 250000)
 IXD_MANY='limits = { connections = 300000; rx_bytes = "1G"; };
-sizes = { connections_per_core = 262144; };'
+sizes = { connections_per_core = 262144; ring_slots = 8192; };'
 
 part_many() {
 	local limit rounds=$ROUNDS
