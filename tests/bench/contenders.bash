@@ -142,7 +142,14 @@ ixd_up() {
 	ixd_dedicated) spin_us=10000000 IXD_APP_SPIN_US=10000000 placement=dedicated ;;
 	esac
 	CORES="[ $SERVER_CPU ]" EXTRA="placement = \"$placement\"; spin_us = $spin_us; $2" ixd_conf default
-	ixd_start
+	ixd_start || return 1
+	DROPS_BEFORE=$(veth_drops)
+}
+
+# Packets that came over the wire and found no room in the RX ring of an AF_XDP socket or of the veth, so far.
+veth_drops() {
+	{ in_ix ethtool -S ix0 && in_peer ethtool -S p0; } |
+		awk '/rx_queue_[0-9]+_drops|tx_queue_[0-9]+_xdp_xmit_errors/ { sum += $2 } END { print sum + 0 }'
 }
 
 ixd_server() { # SERVICE APP_SPIN_US
@@ -180,10 +187,9 @@ load() {
 	return 1
 }
 
-# ixd_losses: everything that was lost in a ring or queue of ixd, and was not by the peer's fault
+# ixd_losses: everything that was lost in a ring or queue of ixd or before it, in this turn
 ixd_losses() {
-	ixctl --json stats | jq '[.counters[] | select(.name | IN("drop_tx_no_frame", "drop_rx_invalid",
-		"rx_no_memory", "dropped_no_socket", "drop_no_memory", "drop_no_record", "drop_backlog",
-		"retransmits")) | .value] + [(.counters | map({key: (.group + "." + .name), value}) | from_entries |
-		."xdp.redirected" - ."core.rx_packets" | if . < 0 then 0 else . end)] | add'
+	ixctl --json stats | jq --argjson veth $(($(veth_drops) - DROPS_BEFORE)) '[.counters[] | select(.name |
+		IN("drop_tx_no_frame", "drop_rx_invalid", "rx_no_memory", "dropped_no_socket", "drop_no_memory",
+		"drop_no_record", "drop_backlog")) | .value] | add + $veth'
 }

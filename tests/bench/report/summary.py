@@ -78,6 +78,9 @@ def results_of(folder, options):
     with open(os.path.join(folder, "machine.json"), encoding="utf-8") as file:
         machine = json.load(file)
     ratios, evidence = keys.judge(samples, reasons_of(notes, options.parts.split()))
+    known = {note["key"] for note in notes if note["kind"] == "missing"}
+    for key, row in evidence.items():
+        row["is_known"] = key in known or "there is no ratio" in row.get("missing", "")
     return {
         "ratios": ratios,
         "evidence": evidence,
@@ -98,6 +101,12 @@ def finite(value):
     if isinstance(value, list):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def unexplained(results, parts):
+    """Keys of the parts that were asked for, which have no value because something went wrong."""
+    wanted = [key for part in parts for key in PART_OF_KEY[part]]
+    return [key for key in wanted if "missing" in results["evidence"][key] and not results["evidence"][key]["is_known"]]
 
 
 def write(path, text):
@@ -128,8 +137,11 @@ def main():
     write(os.path.join(options.folder, "results.md"), table.document(results))
     if excuse:
         print(excuse)
-    if results["faults"]:
-        sys.exit("faults:\n" + "\n".join(results["faults"]))
+    # One turn of many that failed is told; a claim that nobody could measure is a failure.
+    print("\n".join(results["faults"]))
+    absent = unexplained(results, options.parts.split())
+    if absent:
+        sys.exit(f"not measured: {', '.join(absent)}")
 
 
 if __name__ == "__main__":
