@@ -46,7 +46,7 @@ bulk_turn() {
 bulk_both() {
 	sample goodput_from_gbps "$1" "$(RUNS=1 measure gbps "$HTTP" get --path /file)"
 	sample goodput_to_gbps "$1" "$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")"
-	[[ $1 != ixd_* ]] || sample bulk_losses "$1" "$(ixd_losses)"
+	[[ $1 != ixd_* ]] || sample bulk_drops "$1" "$(ixd_losses)"
 }
 
 # What arrived counts, not what was sent. 1448 bytes are payload of a packet of TCP with timestamps.

@@ -25,7 +25,7 @@ msgs_turn() {
 		samples_of_load "$1" $connections "msgs_$connections=.messages_per_s" \
 			"p99_${connections}_us=.latency_us.p99" "p999_${connections}_us=.latency_us.p999"
 	done
-	[[ $1 != ixd_* ]] || sample losses_1024 "$1" "$(ixd_losses)"
+	[[ $1 != ixd_* ]] || sample drops_1024 "$1" "$(ixd_losses)"
 	[ -n "${QUICK:-}" ] || [[ $1 != *_spin ]] || cross_check "$1"
 }
 

@@ -29,7 +29,7 @@ FIGURES = {
     "p999_1024_us": ("p99.9 of these", "µs", 1),
     "msgs_64_both_ends": ("64 B messages, 64 connections, both ends", "k/s", 1e-3),
     "conn_rate": ("connections with one message", "k/s", 1e-3),
-    "losses_1024": ("losses in rings and queues of ixd", "", 1),
+    "drops_1024": ("packets dropped in rings and queues of ixd or before them", "", 1),
     "goodput_from_gbps": ("goodput of one connection, from the server", "Gb/s", 1),
     "goodput_to_gbps": ("goodput of one connection, to the server", "Gb/s", 1),
     "kv_usr_sla": ("key-value store, USR, p99 < 500 µs", "k/s", 1e-3),
