@@ -16,7 +16,7 @@ net_pair || exit 1
 ixd_start || exit 1
 peer_serve echo k-echo -l "$PEER_ADDR:7200" --timeout 250
 for size in $SIZES; do
-	check "$size bytes to a kernel server and back" round_trip $size
+	check "$size bytes to a kernel server and back" round_trip "$size"
 done
 check_says "a closed port is refused" 'refuse' client timeout 20 ix-cat "$PEER_ADDR:7299"
 check_says "an address without a host ends with a reason" '(nreachable|imed out|no connection)' \

@@ -121,12 +121,12 @@ int ix_connect(struct ix_channel *channel, uint64_t cookie, const struct ix_addr
 	       const struct ix_addr *from, const struct ix_options *options);
 
 /*
- * Sends before IX_EV_CONNECTED, on a connection that ix_connect() opened with IX_FAST_OPEN, by its cookie. Where
- * ixd knows a Fast Open cookie of the server, the SYN waits for these bytes (a second at the most) and carries
- * what fits into one segment; else they follow the handshake. Bytes and pieces are as with ix_sendv(), and the
- * send limit is the one that IX_EV_CONNECTED will tell; more than it is refused. Once the connection is up,
- * ix_sendv() goes on behind them. Append it before the ix_flush() of its connect: once that is answered this
- * is refused with -ESTALE.
+ * Sends before IX_EV_CONNECTED, on a connection that ix_connect() opened with IX_FAST_OPEN, by its cookie.
+ * Where ixd knows a Fast Open cookie of the server, the SYN waits for these bytes (a second at the most) and
+ * carries what fits into one segment; else they follow the handshake. Bytes and pieces are as with
+ * ix_sendv(), and the send limit is the one that IX_EV_CONNECTED will tell; more than it is refused. Once the
+ * connection is up, ix_sendv() goes on behind them. Append it before the ix_flush() of its connect: once that
+ * is answered this is refused with -ESTALE.
  */
 int ix_send_early(struct ix_channel *channel, uint64_t cookie, const struct ix_sg *sg, unsigned count);
 
