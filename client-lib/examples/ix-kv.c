@@ -158,6 +158,8 @@ static bool advance(struct peer *peer, enum kv_verdict *verdict)
 	size_t len = ixev_peek(peer->conn, &in), used;
 	bool can_go_on;
 
+	/* Whoever stops here has more to do, whatever the look before this one ended with. */
+	*verdict = KV_WANTS_ROOM;
 	peer->is_stalled = !may_answer(peer);
 	if (peer->is_stalled)
 		return false;
@@ -174,7 +176,7 @@ static bool advance(struct peer *peer, enum kv_verdict *verdict)
 
 static void run(struct peer *peer)
 {
-	enum kv_verdict verdict = KV_WANTS_ROOM;
+	enum kv_verdict verdict;
 
 	if (peer->is_ending || !spill_send(peer))
 		return;

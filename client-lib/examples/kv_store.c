@@ -22,6 +22,10 @@
 /* The store's clock begins here, so that "a second ago" exists and is not 0, which means never. */
 #define FIRST_S          2u
 
+/* Holders are counted in 16 bits, and the store is one itself while it makes a new item of an old one: with
+ * none left for that the count would be 0, and the old item be evicted under its holders. */
+#define HOLDERS_MAX      (UINT16_MAX - 1u)
+
 /* Digits of 2^64 - 1. */
 #define COUNTER_CHARS    20u
 
@@ -414,7 +418,7 @@ bool kv_item_hold(struct kv_store *store, struct kv_item *item)
 	uint64_t bytes = store->slab.classes[item->size_class].chunk_bytes;
 	uint64_t limit = (uint64_t)store->slab.pages * KV_PAGE_BYTES / 2;
 
-	if (item->holders == UINT16_MAX || store->held_bytes + bytes > limit) {
+	if (item->holders >= HOLDERS_MAX || store->held_bytes + bytes > limit) {
 		store->counters.pins_refused++;
 		return false;
 	}

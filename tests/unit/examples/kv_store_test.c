@@ -301,6 +301,45 @@ Test(kv_store, what_is_held_stays_and_holds_are_bounded)
 	}
 }
 
+/* So many peers read one counter slowly; adding to it makes a new item, and must not free what they hold. */
+Test(kv_store, holders_are_counted_to_their_end)
+{
+	struct kv_store *large = kv_store_new(UINT64_C(16) << 20, 0, 1700000000);
+	enum kv_outcome outcome;
+	struct kv_item *item = kv_item_new(large, key("n"), 1, &outcome), *stored;
+	uint64_t value;
+	uint32_t held = 0;
+
+	*kv_item_value(item) = '9';
+	cr_assert_eq(kv_store_commit(large, item, KV_SET, 0, NULL), KV_OK);
+	while (kv_item_hold(large, item))
+		held++;
+	cr_assert_eq(held, UINT16_MAX - 1);
+	/* The class's memory is full, and this is its oldest: what is evicted for the new one is another. */
+	for (int i = 0; i < 1000000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "k%d", i);
+		cr_assert_eq(
+		    kv_store_commit(large, kv_item_new(large, key(name), 1, &outcome), KV_SET, 0, NULL),
+		    KV_OK);
+		if (large->counters.evictions)
+			break;
+	}
+	cr_assert_gt(large->counters.evictions, 0);
+	cr_assert_eq(kv_store_count(large, key("n"), false, 1, 0, &value, &stored), KV_OK);
+	cr_assert_eq(value, 10);
+	cr_assert_neq(stored, item);
+	cr_assert_eq(item->holders, held);
+	cr_assert_eq(item->state, KV_ITEM_GONE);
+	cr_assert_eq(*kv_item_value(item), '9');
+	while (held--)
+		kv_item_release(large, item);
+	cr_assert_eq(item->state, KV_ITEM_FREE);
+	cr_assert_eq(large->held_bytes, 0);
+	kv_store_free(large);
+}
+
 Test(kv_store, nothing_to_evict_is_no_memory)
 {
 	struct kv_item *items[16];
