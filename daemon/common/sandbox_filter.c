@@ -69,6 +69,23 @@ int sandbox_filter_sockets(int channel_fd)
 	    SKIP_UNLESS(0, 1),
 	    ALLOW,
 	    REFUSE,
+	    /* What could put another socket in the place of the channel, which alone may use sendmsg. */
+	    REFUSE_CALL(SYS_execve),
+	    REFUSE_CALL(SYS_execveat),
+	    REFUSE_CALL(SYS_close_range),
+	    SKIP_UNLESS(SYS_close, 4),
+	    LOAD(ARG_LOW(0)),
+	    SKIP_UNLESS((uint32_t)channel_fd, 1),
+	    REFUSE,
+	    ALLOW,
+#ifdef SYS_dup2
+	    SKIP_IF(SYS_dup2, 1),
+#endif
+	    SKIP_UNLESS(SYS_dup3, 4),
+	    LOAD(ARG_LOW(1)),
+	    SKIP_UNLESS((uint32_t)channel_fd, 1),
+	    REFUSE,
+	    ALLOW,
 	    /* sendmsg: what it does depends on memory that a filter cannot see. */
 	    SKIP_UNLESS(SYS_sendmsg, 3),
 	    LOAD(ARG_LOW(0)),

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -46,6 +47,15 @@ static int look(void)
 		return 7;
 	if (setsockopt(other[0], SOL_SOCKET, SO_PRIORITY, &off, sizeof(off)) != 0)
 		return 8;
+	/* The channel stays the channel. */
+	if (!is_refused(dup2(other[0], channel[0])) || !is_refused(dup3(other[0], channel[0], O_CLOEXEC)))
+		return 9;
+	if (!is_refused(close(channel[0])) || !is_refused(close_range(0, ~0u, 0)))
+		return 10;
+	if (!is_refused(execl("/bin/true", "true", (char *)NULL)))
+		return 11;
+	if (dup2(other[0], other[1]) != other[1] || close(other[1]) != 0)
+		return 12;
 	return 0;
 }
 
