@@ -41,8 +41,9 @@ static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 		memcpy(s->fast_open, parsed.fast_open, parsed.fast_open_len);
 	}
 	s->accecn_count = parsed.accecn_count;
-	s->accecn[0] = parsed.accecn_has_e0b && parsed.accecn_count > 0 ? parsed.accecn_e0b : 0;
-	s->accecn[1] = parsed.accecn_has_ceb ? parsed.accecn_ceb : 0;
+	/* Without the option the parser leaves its fields alone. */
+	s->accecn[0] = parsed.accecn_count > 0 && parsed.accecn_has_e0b ? parsed.accecn_e0b : 0;
+	s->accecn[1] = parsed.accecn_count > 0 && parsed.accecn_has_ceb ? parsed.accecn_ceb : 0;
 	s->accecn[2] = parsed.accecn_count > 2 ? parsed.accecn_e1b : 0;
 	s->sack_count = parsed.sack_count;
 	for (unsigned i = 0; i < parsed.sack_count; i++) {
