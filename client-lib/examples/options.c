@@ -129,8 +129,8 @@ uint8_t option_congestion(const char *name)
 
 	if (!name)
 		return IX_CC_DEFAULT;
-	for (uint8_t cc = 0; cc < IX_CC_COUNT; cc++)
+	for (unsigned cc = 0; cc < IX_CC_COUNT; cc++)
 		if (names[cc] && strcmp(names[cc], name) == 0)
-			return cc;
+			return (uint8_t)cc;
 	die("there is no congestion control \"%s\": cubic, newreno and dctcp are", name);
 }
