@@ -97,6 +97,19 @@ static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 	c->rate_bytes = (uint32_t)(delivered - sample->rate_delivered);
 }
 
+/* The duplicate of the last segment is told behind the ACK of all. */
+static __attribute__((noinline)) void take_late_dsack(struct tcp_engine *e, uint32_t conn,
+						      const struct tcp_segment *s)
+{
+	struct tcp_ack_sample sample = {.is_dsack = false};
+
+	if (!(e->conns[conn].options & TCP_INFO_SACK))
+		return;
+	tcp_sent_sack(e, conn, s, &sample);
+	if (sample.is_dsack)
+		tcp_rack_update_window(e, conn, &sample);
+}
+
 bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -125,8 +138,11 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		}
 		tcp_recovery_on_ack(e, conn, s, &sample);
 		tcp_timer_on_ack(e, conn, sample.acked_bytes > 0 || sample.sacked_bytes > 0);
-	} else if (has_window_changed) {
-		tcp_timer_on_ack(e, conn, false);
+	} else {
+		if (s->sack_count > 0)
+			take_late_dsack(e, conn, s);
+		if (has_window_changed)
+			tcp_timer_on_ack(e, conn, false);
 	}
 	if (c->snd_nxt < c->snd_end || c->lost_bytes > 0 ||
 	    ((c->flags & CONN_FIN_QUEUED) && c->snd_nxt == c->snd_end))

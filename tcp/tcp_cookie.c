@@ -104,13 +104,23 @@ static bool is_authentic(const struct tcp_engine *e, const struct tcp_segment *s
 	return false;
 }
 
+/* Without a cookie sent lately nothing can be valid: no free guesses. */
+static bool has_sent_lately(const struct tcp_engine *e)
+{
+	return e->cookie_ns != 0 && e->now_ns - e->cookie_ns <= PERIODS_VALID * PERIOD_NS;
+}
+
+bool tcp_cookie_is_valid(const struct tcp_engine *e, const struct tcp_segment *s)
+{
+	return has_sent_lately(e) && is_authentic(e, s, s->ack - 1);
+}
+
 bool tcp_cookie_check(struct tcp_engine *e, struct tcp_segment *s)
 {
 	uint32_t cookie = s->ack - 1;
 	uint32_t bits;
 
-	/* Without a cookie sent lately nothing can be valid: no free guesses. */
-	if (e->cookie_ns == 0 || e->now_ns - e->cookie_ns > PERIODS_VALID * PERIOD_NS) {
+	if (!has_sent_lately(e)) {
 		e->stats->drop_no_listener++;
 		return false;
 	}

@@ -207,13 +207,19 @@ int64_t tcp_emit_range(struct tcp_engine *e, uint32_t conn, int64_t start, int64
 	return end > start ? end - start : 0;
 }
 
-/* An ACK is sent from inside the peer's window, or the peer would answer it as unacceptable: with a probe in
- * flight, or a window that has shrunk, snd_nxt lies beyond. */
+/* What carries nothing is sent from inside the peer's window: with a probe in flight, or a window that has
+ * shrunk, snd_nxt lies beyond. */
+static int64_t acceptable_pos(const struct tcp_conn *c)
+{
+	int64_t edge = (c->snd_una > 0 ? c->snd_una : 1) + (int64_t)c->snd_wnd; /* behind our SYN at least */
+
+	return edge < c->snd_nxt ? edge : c->snd_nxt;
+}
+
+/* From elsewhere the peer would answer it as unacceptable. */
 int tcp_emit_ack(struct tcp_engine *e, uint32_t conn)
 {
-	const struct tcp_conn *c = tcp_conn_at(e, conn);
-	int64_t edge = c->snd_una + c->snd_wnd;
-	int64_t at = edge < c->snd_nxt ? edge : c->snd_nxt;
+	int64_t at = acceptable_pos(tcp_conn_at(e, conn));
 
 	return tcp_emit_range(e, conn, at, at, false) < 0 ? -EAGAIN : 0;
 }
@@ -317,17 +323,21 @@ void tcp_emit_stateless(struct tcp_engine *e, const struct tcp_emit *train)
 		e->stats->resets_out++;
 }
 
+/* From beyond its window the peer would drop it in silence (RFC 5961 section 3.2). */
 void tcp_emit_rst(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	struct tcp_emit train = {
 	    .tuple = &c->tuple,
 	    .conn = TCP_NONE,
-	    .seq = tcp_seq_wire(c->iss, c->snd_nxt),
+	    .seq = tcp_seq_wire(c->iss, acceptable_pos(c)),
 	    .ack = tcp_seq_wire(c->irs, c->rcv_nxt),
 	    .flags = TCP_RST | TCP_ACK,
 	};
 
+	if (c->options & TCP_INFO_TIMESTAMPS) /* RFC 7323 section 3.2 */
+		train.options_len =
+		    tcp_options_write_ts(train.options, tcp_ts_clock(e) + c->ts_offset, c->ts_recent);
 	tcp_emit_stateless(e, &train);
 }
 

@@ -19,10 +19,14 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+bool tcp_handshake_is_ipv4(const struct tcp_tuple *tuple)
+{
+	return memcmp(tuple->remote, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
 uint16_t tcp_handshake_mss(const struct tcp_tuple *tuple, uint16_t mtu)
 {
-	bool is_ipv4 = memcmp(tuple->remote, mapped_prefix, sizeof(mapped_prefix)) == 0;
-	unsigned headers = is_ipv4 ? IPV4_AND_TCP_BYTES : IPV6_AND_TCP_BYTES;
+	unsigned headers = tcp_handshake_is_ipv4(tuple) ? IPV4_AND_TCP_BYTES : IPV6_AND_TCP_BYTES;
 
 	return (uint16_t)(mtu > headers + TCP_MSS_MIN ? mtu - headers : TCP_MSS_MIN);
 }
@@ -165,12 +169,13 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 		tcp_emit_rst_reply(e, s);
 		return;
 	}
-	/* RFC 7323 section 3.2 / 5.4: an echo of what we never sent is a blind guess or an old duplicate. */
 	if (s->flags & TCP_RST) {
-		if (has_ack) {
-			e->stats->resets_in++;
-			tcp_conn_end(e, conn, TCP_REASON_REFUSED);
+		if (!has_ack) {
+			e->stats->drop_no_ack++;
+			return;
 		}
+		e->stats->resets_in++;
+		tcp_conn_end(e, conn, TCP_REASON_REFUSED);
 		return;
 	}
 	if (!(s->flags & TCP_SYN)) {
@@ -196,8 +201,8 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 	}
 	tcp_handshake_establish(e, conn, s);
 	tcp_ack_now(e, conn);
-	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 MUST-3.10.7.3 lets it be
-	 * queued). */
+	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 section 3.10.7.3 lets it be
+	 * queued, and does not ask for it). */
 }
 
 /* The user of the listener cannot take more: the ACK is ignored, the peer's data will bring it again. */
@@ -214,6 +219,7 @@ static bool is_backlog_full(struct tcp_engine *e, const struct tcp_conn *c)
 void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	bool is_syn_ack;
 
 	s->pos = tcp_seq_unwrap(s->seq, c->irs, c->rcv_nxt);
 	/* Their SYN again: our SYN-ACK was lost or is late. */
@@ -224,8 +230,9 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 		return;
 	}
 	/* In a simultaneous open the other SYN-ACK arrives below rcv_nxt and counts as the ACK. */
-	if (!(c->flags & CONN_PASSIVE) && (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
-	    s->pos == 0) {
+	is_syn_ack = !(c->flags & CONN_PASSIVE) &&
+		     (s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == (TCP_SYN | TCP_ACK) && s->pos == 0;
+	if (is_syn_ack) {
 		s->flags &= (uint16_t)~TCP_SYN;
 		s->seq++;
 	}
@@ -238,13 +245,18 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 	}
 	if (!tcp_input_check(e, conn, s))
 		return;
-	if (s->ack_pos < 1 || s->ack_pos > c->snd_nxt) {
+	if ((s->ack_pos < 1 || s->ack_pos > c->snd_nxt) && !tcp_listener_adopt_cookie(e, conn, s)) {
 		e->stats->drop_bad_ack++;
 		tcp_emit_rst_reply(e, s);
 		return;
 	}
 	if (is_backlog_full(e, c)) {
 		e->stats->drop_backlog++;
+		return;
+	}
+	if (is_syn_ack) { /* a SYN still: its window is not scaled, and it brings no payload here */
+		s->flags |= TCP_SYN;
+		tcp_handshake_establish(e, conn, s);
 		return;
 	}
 	tcp_handshake_establish(e, conn, s);

@@ -7,6 +7,7 @@
 #include "tcp/tcp_hash.h"
 #include "tcp/tcp_timer.h"
 
+#define PATH_MTU_MIN_IPV6         1280u
 #define PATH_MTU_MIN              576u /* smaller ones are not believed; every IPv4 host takes this much */
 #define BLACKHOLE_MSS             512u
 #define BLACKHOLE_TIMEOUTS        2 /* in a row before full segments are suspected */
@@ -55,6 +56,7 @@ void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 	}
 	if (c->backoff > timeouts || c->mss_max <= BLACKHOLE_MSS)
 		return;
+	e->stats->black_holes++;
 	c->flags |= CONN_BLACKHOLE;
 	c->blackhole_s = (uint32_t)(e->now_ns / NS_PER_S);
 	tcp_conn_set_mss(c, BLACKHOLE_MSS);
@@ -73,6 +75,10 @@ static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t m
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t mss_max;
 
+	if (!tcp_handshake_is_ipv4(&c->tuple) && mtu < PATH_MTU_MIN_IPV6) {
+		e->stats->icmp_ignored++; /* RFC 8201 section 4: discarded */
+		return;
+	}
 	if (mtu < PATH_MTU_MIN)
 		mtu = PATH_MTU_MIN;
 	mss_max = tcp_handshake_mss(&c->tuple, mtu);
@@ -80,6 +86,7 @@ static void fragmentation_needed(struct tcp_engine *e, uint32_t conn, uint16_t m
 		e->stats->icmp_ignored++; /* RFC 1191 section 6.3: it can only shrink */
 		return;
 	}
+	e->stats->path_mtu_shrinks++;
 	c->mss_limit = (uint16_t)mss_max;
 	c->flags &= ~(uint32_t)CONN_BLACKHOLE;
 	resend_in_smaller_pieces(e, conn, mss_max);

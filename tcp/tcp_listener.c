@@ -12,6 +12,7 @@
 #include "tcp/tcp_input.h"
 
 #define BACKLOG_DEFAULT 1024
+#define ISS_STEP        (1u << 16) /* more than an unscaled window: an old segment falls outside */
 
 static const uint8_t any_address[16];
 
@@ -140,6 +141,17 @@ static uint32_t open_passive(struct tcp_engine *e, uint32_t listener, const stru
 	return conn;
 }
 
+/* Beyond what the connection before this one has used, if that was in TIME_WAIT: whoever sends faster than
+ * 244 kB/s is ahead of the clock (RFC 9293 section 3.6.1, MAY-2). */
+static uint32_t choose_iss(const struct tcp_engine *e, const struct tcp_segment *s)
+{
+	uint32_t iss = tcp_hash_isn(e->keys.isn, &s->tuple, e->now_ns);
+
+	if (s->has_last_seq && (int32_t)(iss - s->last_seq) <= 0)
+		iss = s->last_seq + ISS_STEP;
+	return iss;
+}
+
 static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s)
 {
 	const struct tcp_listener *l = &e->listeners[listener];
@@ -161,7 +173,7 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 		tcp_cookie_send(e, s, &path, e->config.ecn);
 		return;
 	}
-	conn = open_passive(e, listener, s, &path, tcp_hash_isn(e->keys.isn, &s->tuple, e->now_ns));
+	conn = open_passive(e, listener, s, &path, choose_iss(e, s));
 	if (conn == TCP_NONE) {
 		e->stats->drop_no_record++;
 		return;
@@ -169,6 +181,16 @@ static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 	e->conns[conn].flags |= CONN_SYN_OWED;
 	tcp_output_list(e, conn);
 	tcp_fast_open_input_syn(e, conn, s);
+}
+
+/* What a SYN-ACK that was a cookie has settled: it offered what fits into its field. */
+static void cookie_was_sent(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	c->snd_nxt = 1;
+	c->rcv_adv = c->rcv_limit < 1 + UINT16_MAX ? c->rcv_limit : 1 + UINT16_MAX;
+	e->stats->syn_cookies_in++;
 }
 
 /* An ACK without a connection: the end of a handshake that was answered by a cookie, or nonsense. */
@@ -196,12 +218,28 @@ static void input_ack(struct tcp_engine *e, uint32_t listener, struct tcp_segmen
 		e->stats->drop_no_record++;
 		return;
 	}
-	e->conns[conn].snd_nxt = 1;
-	/* The SYN-ACK offered what fits into its field. */
-	e->conns[conn].rcv_adv =
-	    e->conns[conn].rcv_limit < 1 + UINT16_MAX ? e->conns[conn].rcv_limit : 1 + UINT16_MAX;
-	e->stats->syn_cookies_in++;
+	cookie_was_sent(e, conn);
 	tcp_input_dispatch(e, conn, s);
+}
+
+/* The peer's SYN came twice: for want of room the first was answered by a cookie, the second by this record.
+ * The peer knows the cookie's numbers alone, takes the connection for open, and a RST would end it. */
+bool tcp_listener_adopt_cookie(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	struct tcp_segment syn = *s;
+
+	if (!(c->flags & CONN_PASSIVE) || (c->flags & CONN_FAST_OPEN) || !tcp_cookie_is_valid(e, s) ||
+	    !tcp_cookie_check(e, &syn))
+		return false;
+	c->iss = s->ack - 1;
+	c->flags &=
+	    ~(uint32_t)(CONN_SYN_OWED | CONN_SYN_RETRANS | CONN_SENT_ANY); /* no RTT from its SYN-ACK */
+	tcp_handshake_negotiate(e, conn, &syn);
+	c->owes_cookie = 0;
+	cookie_was_sent(e, conn);
+	s->ack_pos = 1;
+	return true;
 }
 
 void tcp_listener_input(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s)

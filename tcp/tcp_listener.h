@@ -30,6 +30,9 @@ void tcp_listener_link(struct tcp_engine *e, uint32_t listener);
 uint32_t tcp_listener_find(const struct tcp_engine *e, const struct tcp_tuple *tuple);
 /* A segment for a listener, no connection matches (RFC 9293 section 3.10.7.2). */
 void tcp_listener_input(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s);
+/* An ACK that is none of this half-open connection's SYN-ACK: true if it is one of a cookie that answered the
+ * same SYN before there was room. The record then has become what the cookie said. */
+bool tcp_listener_adopt_cookie(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s);
 /* A connection of this listener has left SYN_RCVD / was accepted or died while waiting. */
 void tcp_listener_half_open_done(struct tcp_engine *e, uint32_t listener);
 
@@ -39,5 +42,7 @@ void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const st
 		     bool use_ecn);
 /* True and s's SYN parameters (mss, wscale, sack_ok) filled in when the ACK carries a valid cookie. */
 bool tcp_cookie_check(struct tcp_engine *e, struct tcp_segment *s);
+/* Just whether it does; counts nothing. */
+bool tcp_cookie_is_valid(const struct tcp_engine *e, const struct tcp_segment *s);
 
 #endif

@@ -128,7 +128,8 @@ static void leave_recovery(struct tcp_conn *c)
 	/* RFC 9937: PRR ends with cwnd = ssthresh. After an RTO cwnd has grown by itself. */
 	if (c->phase != TCP_PHASE_LOSS)
 		c->cwnd = c->ssthresh > c->mss ? c->ssthresh : c->mss;
-	if (c->phase == TCP_PHASE_RECOVERY && c->reo_wnd_persist > 0 && --c->reo_wnd_persist == 0)
+	/* RFC 8985 section 6.2 step 4: so many recoveries, fast ones or by timeout, without a D-SACK. */
+	if (c->phase >= TCP_PHASE_RECOVERY && c->reo_wnd_persist > 0 && --c->reo_wnd_persist == 0)
 		c->reo_wnd_mult = 1;
 	c->phase = TCP_PHASE_OPEN;
 	c->dup_acks = 0;
@@ -240,18 +241,33 @@ static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_
 		tcp_cc_ops_of(c)->on_ack(c, sample, e->now_ns);
 }
 
+/* After a timeout one ACK may cover what arrived long before: only what it says to have arrived now opens the
+ * window (RFC 5681 section 3.1, RFC 3465 section 2.3). */
+static void grow_after_loss(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	struct tcp_ack_sample counted = *sample;
+
+	uint32_t limit = has_sack(c) ? sample->delivered_bytes : c->mss;
+
+	if (counted.acked_bytes > limit)
+		counted.acked_bytes = limit;
+	may_grow(e, c, &counted);
+}
+
 void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
 			 struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
 	bool is_probe_repair = tcp_tlp_on_ack(e, conn, s, sample);
+	bool was_loss;
 
 	if (cc->on_marks)
 		cc->on_marks(c, sample);
 	if (is_spurious(c, s, sample) || (c->frto != TCP_FRTO_OFF && tcp_frto_on_ack(e, conn, sample)))
 		undo(e, conn);
 	count_dup_acks(e, conn, sample);
+	was_loss = c->phase == TCP_PHASE_LOSS;
 	if (c->phase != TCP_PHASE_OPEN && c->snd_una >= c->recovery_point)
 		leave_recovery(c);
 	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
@@ -260,7 +276,11 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 		enter_cwr(e, conn);
 	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
 		in_recovery(e, conn, sample);
-	if (c->phase == TCP_PHASE_OPEN || c->phase == TCP_PHASE_LOSS)
+	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
+		return;
+	if (was_loss)
+		grow_after_loss(e, c, sample);
+	else
 		may_grow(e, c, sample);
 }
 

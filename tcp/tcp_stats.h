@@ -62,6 +62,8 @@
 	X(drop_bad_cookie, "dropped: ACK to a listener with an invalid SYN cookie")                          \
 	X(drop_address, "dropped: from or to an address that is not a host's")                               \
 	X(drop_duplicate, "dropped: every byte was received before")                                         \
+	X(path_mtu_shrinks, "ICMP errors that lowered a path's MTU (RFC 1191)")                              \
+	X(black_holes, "segments made small because large ones do not seem to pass (RFC 4821)")              \
 	X(icmp_ignored, "ICMP errors ignored: quoted sequence number not in flight")                         \
 	X(timeouts, "connections ended by a timeout")                                                        \
 	X(records_inconsistent, "records freed at start because they made no sense")

@@ -7,6 +7,7 @@
 #include "tcp/tcp_emit.h"
 #include "tcp/tcp_engine.h"
 #include "tcp/tcp_hash.h"
+#include "tcp/tcp_listener.h"
 
 #define NS_PER_MS 1000000u
 #define IN_USE    1 /* tuple.reserved */
@@ -134,9 +135,12 @@ static void answer(struct tcp_engine *e, const struct tcp_time_wait *w)
 	tcp_emit_stateless(e, &train);
 }
 
-/* RFC 6191 section 2: a newer timestamp, else a higher sequence number. */
-static bool may_reopen(const struct tcp_time_wait *w, const struct tcp_segment *s)
+/* RFC 6191 section 2: a newer timestamp, else a higher sequence number. And somebody must listen: the port of
+ * a connection that we opened waits until its time is over, whoever sends SYNs there (RFC 1337). */
+static bool may_reopen(const struct tcp_engine *e, const struct tcp_time_wait *w, const struct tcp_segment *s)
 {
+	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || tcp_listener_find(e, &s->tuple) == TCP_NONE)
+		return false;
 	if (w->has_ts && s->has_ts && s->ts_val != w->ts_recent)
 		return tcp_ts_before(w->ts_recent, s->ts_val);
 	return (int32_t)(s->seq - w->rcv_nxt) > 0;
@@ -150,7 +154,9 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 		e->stats->drop_out_of_window++;
 		return false;
 	}
-	if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && may_reopen(w, s)) {
+	if (may_reopen(e, w, s)) {
+		s->last_seq = w->snd_nxt;
+		s->has_last_seq = true;
 		record_free(e, index);
 		return true;
 	}

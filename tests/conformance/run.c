@@ -367,6 +367,25 @@ static void do_stored(struct script *s)
 	}
 }
 
+/* "before": from now on our numbers count from the SYN before the latest. "beyond N": the latest lies beyond
+ * that number of the one before. */
+static void do_iss(struct script *s)
+{
+	const char *w = script_word(s);
+	struct rig *r = s->rig;
+
+	if (w && strcmp(w, "before") == 0) {
+		r->iss = r->iss_before;
+	} else if (w && strcmp(w, "beyond") == 0) {
+		int32_t distance = (int32_t)(r->iss - r->iss_before);
+
+		if (distance <= script_number(s))
+			script_fail(s, "the latest SYN has number %d of the connection before", distance);
+	} else {
+		script_fail(s, "iss: what is %s?", w ? w : "nothing");
+	}
+}
+
 /* ---- settings, before anything else */
 
 static bool is_on(struct script *s)
@@ -468,6 +487,7 @@ static const struct {
     {"noevent", do_noevent, true},
     {"state", do_state, true},
     {"stat", do_stat, true},
+    {"iss", do_iss, true},
     {"info", do_info, true},
     {"stored", do_stored, true},
 };

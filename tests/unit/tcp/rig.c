@@ -63,8 +63,10 @@ static void record(struct rig *r, const struct tcp_emit *t, const struct wire_cu
 	s = &r->out[r->out_count++];
 	memset(s, 0, sizeof(*s));
 	s->at_ns = r->now_ns;
-	if (t->flags & TCP_SYN)
+	if ((t->flags & TCP_SYN) && t->seq != r->iss) {
+		r->iss_before = r->iss;
 		r->iss = t->seq;
+	}
 	s->raw_seq = t->seq + cut->at;
 	s->raw_ack = t->ack;
 	s->seq = s->raw_seq - r->iss;

@@ -73,7 +73,8 @@ struct rig {
 	uint64_t now_ns;
 	uint32_t conn; /* the connection of the test; TCP_NONE before it exists */
 	uint32_t listener;
-	uint32_t iss; /* ours, from the first SYN that went out */
+	uint32_t iss;        /* ours, from the latest SYN that went out */
+	uint32_t iss_before; /* from the latest with another number */
 	uint16_t remote_port;
 	struct rig_segment out[RIG_SEGMENTS];
 	unsigned out_count, out_seen;

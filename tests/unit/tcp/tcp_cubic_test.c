@@ -139,6 +139,15 @@ Test(tcp_cubic, rfc5681_3_1_slow_start_doubles)
 	cr_assert_eq(c.cwnd, 20 * MSS);
 }
 
+/* L of section 4.3 is infinite, although output is not paced: tests/conformance/README.md says why. */
+Test(tcp_cubic, rfc9406_4_3_one_ack_of_many_segments_counts_whole)
+{
+	struct tcp_conn c = start(44, 1000);
+
+	ack(&c, 44 * MSS, 1000 * RIG_S, 100 * RIG_MS);
+	cr_assert_eq(c.cwnd, 88 * MSS);
+}
+
 Test(tcp_cubic, rfc9406_4_2_rising_rtt_ends_slow_start)
 {
 	struct tcp_conn c = start(16, 100000);
