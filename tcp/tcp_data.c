@@ -6,6 +6,7 @@
  */
 #include "tcp/tcp_data.h"
 
+#include "tcp/tcp_emit.h"
 #include "tcp/tcp_engine.h"
 
 /* The first nodes are in the record, node n + TCP_OOO_INLINE is number n of the pool. */
@@ -135,10 +136,22 @@ static void sacks_put_first(struct tcp_conn *c, int64_t start, int64_t end)
 	c->sack_count = (uint8_t)(count + 1);
 }
 
-static void owe_dsack(struct tcp_conn *c, int64_t start, int64_t end)
+/* All segments of a batch are processed before they are acknowledged (RFC 9293 section 3.8.6.3), but not
+ * where one ACK cannot say it all. Then the one that is owed goes first; if it cannot, the next says what it
+ * can. */
+static void ack_apart(struct tcp_engine *e, uint32_t conn)
 {
+	(void)tcp_emit_ack(e, conn);
+}
+
+static void owe_dsack(struct tcp_engine *e, uint32_t conn, int64_t start, int64_t end)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
 	if (!(c->options & TCP_INFO_SACK) || start >= end)
 		return;
+	if (c->flags & CONN_DSACK_OWED)
+		ack_apart(e, conn); /* one D-SACK in each ACK (RFC 2883 section 4) */
 	c->dsack_start = (uint32_t)start;
 	c->dsack_end = (uint32_t)end;
 	c->flags |= CONN_DSACK_OWED;
@@ -150,7 +163,7 @@ void tcp_data_report_duplicate(struct tcp_engine *e, uint32_t conn, const struct
 	int64_t end = s->pos + s->payload_len;
 
 	if (s->payload_len > 0)
-		owe_dsack(c, s->pos, end < c->rcv_nxt ? end : c->rcv_nxt);
+		owe_dsack(e, conn, s->pos, end < c->rcv_nxt ? end : c->rcv_nxt);
 	tcp_ack_now(e, conn);
 }
 
@@ -212,6 +225,16 @@ static uint32_t find_or_make_range(struct tcp_engine *e, uint32_t conn, int64_t 
 	return node;
 }
 
+/* RFC 5681 section 4.2: without SACK the peer counts duplicate ACKs, and three of them are a loss. With SACK
+ * a segment that continues the first block needs no ACK of its own; each other block is to come first once,
+ * and then in the ACKs that follow (RFC 2018 section 4). */
+static bool needs_own_ack(const struct tcp_conn *c, int64_t start)
+{
+	if (!(c->options & TCP_INFO_SACK))
+		return c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED);
+	return (c->flags & CONN_ACK_NOW) && c->sack_count > 0 && c->sacks[0].end != (uint32_t)start;
+}
+
 /* Stores what of [start, end) is not here yet; start lies beyond rcv_nxt. */
 static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, int64_t start,
 			      int64_t end)
@@ -222,6 +245,8 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 	struct tcp_ooo *n;
 	int64_t at;
 
+	if (needs_own_ack(c, start))
+		ack_apart(e, conn);
 	if (node == TCP_NONE) {
 		e->stats->drop_no_record++;
 		return;
@@ -252,7 +277,7 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 		return;
 	}
 	if (c->ooo_bytes == before)
-		owe_dsack(c, start, end);
+		owe_dsack(e, conn, start, end);
 	sacks_put_first(c, widen(c, n->start), widen(c, n->end));
 }
 
@@ -284,7 +309,7 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 		return;
 	}
 	if (start > s->pos)
-		owe_dsack(c, s->pos, start);
+		owe_dsack(e, conn, s->pos, start);
 	if (start > c->rcv_nxt) {
 		e->stats->ooo_segments_in++;
 		take_out_of_order(e, conn, s, start, end);

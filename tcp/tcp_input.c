@@ -138,13 +138,13 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 	return true;
 }
 
-static void note_ecn(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+/* Apart from the path of those without ECN. */
+static __attribute__((noinline)) void note_ecn(struct tcp_engine *e, uint32_t conn,
+					       const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_ce = s->ecn == 3;
 
-	if (!(c->options & TCP_INFO_ECN))
-		return;
 	if (c->options & TCP_INFO_ACCECN) {
 		tcp_accecn_receive(e, conn, s);
 		return;
@@ -176,9 +176,11 @@ static bool input_payload(struct tcp_engine *e, uint32_t conn, const struct tcp_
 		tcp_conn_end(e, conn, TCP_REASON_ABORTED);
 		return false;
 	}
-	note_ecn(e, conn, s);
+	/* Data first: an ACK that must go before this segment's own says nothing of its mark. */
 	if (s->payload_len > 0 || (s->flags & TCP_FIN))
 		tcp_data_input(e, conn, s);
+	if (c->options & TCP_INFO_ECN)
+		note_ecn(e, conn, s);
 	if (c->rcv_nxt > before && !(c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))) {
 		c->flags |= c->flags & CONN_NO_DELAYED_ACK ? CONN_ACK_NOW : CONN_ACK_DELAYED;
 		c->ack_deadline_ns = e->now_ns + e->config.ack_delay_ns;

@@ -114,6 +114,8 @@ void script_do_in(struct script *s)
 			seg.sacks[seg.sack_count++] = script_range(s, script_word(s));
 		else if (strcmp(w, "opt") == 0)
 			seg.options = options, seg.options_len = (uint8_t)read_hex(s, options);
+		else if (strcmp(w, "more") == 0)
+			seg.has_more = true;
 		else
 			script_fail(s, "in: what is %s?", w);
 	}

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Judges what tests/interop/cell has measured, one cell or the whole matrix (names of cells on standard input).
 
-A cell is good when every transfer was whole and the median goodput of ixd is at least --least of the kernel's.
+A cell is good when every transfer was whole and the median goodput of ixd is at least --least of the median of the
+kernel in its place: same peer, relay and seeds. The kernel's own cubic on both ends of that path stands beside it.
 """
 
 import argparse
@@ -74,20 +75,45 @@ def sentence(result, least):
     return f"ok {text}" if result["is_good"] else f"not ok {text}: below {least}"
 
 
+def span(values):
+    return f"{min(values):.1f}–{max(values):.1f}"
+
+
 def table(results):
+    """Medians, and from the slowest to the fastest run; "cubic" is cubic on both ends, where that was measured."""
     lines = [
-        "| profile | role of ixd | peer | MB | ixd Mb/s | kernel Mb/s | ratio | seeds | failed |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|",
+        "| profile | role of ixd | peer | MB | ixd Mb/s | kernel Mb/s | ratio | cubic | seeds | failed |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
+    cubic = {(r["profile"], r["role"]): r["kernel_median"] for r in results if r["peer"] == "cubic" and r["seeds"]}
     for r in results:
         if not r["seeds"]:
-            lines.append("| {profile} | {role} | {peer} | | | | | 0 | {failed} |".format(**r))
+            lines.append("| {profile} | {role} | {peer} | | | | | | 0 | {failed} |".format(**r))
             continue
+        reference = cubic.get((r["profile"], r["role"]))
         lines.append(
-            "| {profile} | {role} | {peer} | {mb:.1f} | {ixd_median:.1f} | {kernel_median:.1f} | {ratio:.2f} | {seeds} "
-            "| {failed} |".format(mb=r["bytes"] / 1048576, **r)
+            "| {profile} | {role} | {peer} | {mb:.1f} | {ixd_median:.1f} ({ixd_span}) | {kernel_median:.1f} "
+            "({kernel_span}) | {ratio:.2f} | {cubic} | {seeds} | {failed} |".format(
+                mb=r["bytes"] / 1048576,
+                ixd_span=span(r["ixd_mbps"]),
+                kernel_span=span(r["kernel_mbps"]),
+                cubic=f"{reference:.1f}" if reference else "",
+                **r,
+            )
         )
     return "\n".join(lines) + "\n"
+
+
+def summary(results, least):
+    """One line to quote: how the ratios of all complete cells are spread."""
+    ratios = [r["ratio"] for r in results if r["is_complete"]]
+    if not ratios:
+        return "no cell is complete"
+    below = sum(ratio < least for ratio in ratios)
+    return (
+        f"{len(ratios)} of {len(results)} cells complete; ratio to the kernel: least {min(ratios):.2f}, "
+        f"median {statistics.median(ratios):.2f}, most {max(ratios):.2f}; {below} below {least}"
+    )
 
 
 def main():
@@ -106,7 +132,7 @@ def main():
     results = [judge(args.folder, line.strip(), args.least, args.seeds) for line in sys.stdin]
     text = table(results)
     if args.table:
-        with open(args.table, "w", encoding="ascii") as out:
+        with open(args.table, "w", encoding="utf-8") as out:
             out.write(text)
     if args.json:
         with open(args.json, "w", encoding="ascii") as out:
@@ -116,6 +142,7 @@ def main():
     for result in results:
         if not result["is_good"]:
             print(sentence(result, args.least))
+    print(summary(results, args.least))
     good = sum(r["is_good"] for r in results)
     unmeasured = sum(not r["is_complete"] and not r["failed"] for r in results)
     print(f"{good} passed, {len(results) - good - unmeasured} failed, {unmeasured} skipped")

@@ -329,6 +329,8 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 	memset(p + 20 + options_len, 'x', s->len);
 	packet.len = 20u + options_len + s->len;
 	tcp_input(r->engine, now(r), &packet);
+	if (s->has_more)
+		return;
 	rig_output(r);
 	rig_check(r);
 }

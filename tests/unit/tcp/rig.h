@@ -45,6 +45,7 @@ struct rig_segment {
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* relative */
 	const uint8_t *options;                  /* raw options to put in instead; NULL: from the fields */
 	uint8_t options_len;
+	bool has_more; /* in: the next segment is of the same batch */
 };
 
 enum rig_event_kind {
@@ -95,7 +96,7 @@ void rig_restart(struct rig *r);
 
 /* Timers and output run at each due time on the way. */
 void rig_advance(struct rig *r, uint64_t ns);
-/* A segment from the peer now; then tcp_output(). */
+/* A segment from the peer now; then tcp_output(), unless its batch has more. */
 void rig_input(struct rig *r, const struct rig_segment *s);
 void rig_output(struct rig *r);
 /* The invariants of the engine (tests/rig/invariants.h), else the test ends; asked after each of these. Not
