@@ -62,7 +62,7 @@ all: $(BINS) $(LIB) ## build everything
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) 2>/dev/null | expand -t 26
 
-# ---- the XDP program
+# ---- the XDP programs
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(patsubst x86_64,x86,$(shell uname -m)) \
 	-I. -I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Werror
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
@@ -78,7 +78,8 @@ $(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c $< -o $@
-$(call obj,$(SUPERVISOR_SRC)): $(O)/gen/ixd.skel.h
+SKELETONS := $(patsubst bpf/%.bpf.c,$(O)/gen/%.skel.h,$(call src,bpf/*.bpf.c))
+$(call obj,$(SUPERVISOR_SRC)): $(SKELETONS)
 
 pkg_libs = $(shell pkg-config --libs $(1))
 define link
@@ -128,7 +129,7 @@ $(O)/tests/unit_$(1): $(call obj,$(call src,tests/unit/$(1)/*.c)) $(unit_$(1)_ob
 	$$(call link,-lcriterion $$(call pkg_libs,$$(PKGS_SUPERVISOR) $$(PKGS_CONTROL)))
 endef
 $(foreach layer,$(UNIT_LAYERS),$(eval $(call unit_rule,$(layer))))
-$(call obj,$(call src,tests/unit/supervisor/*.c) $(call src,tests/unit/bpf/*.c)): $(O)/gen/ixd.skel.h
+$(call obj,$(call src,tests/unit/supervisor/*.c) $(call src,tests/unit/bpf/*.c)): $(SKELETONS)
 
 $(O)/tests/simulator: $(call obj,$(SIM_SRC) $(RIG_SRC) $(TCP_SRC))
 	$(call link,)

@@ -83,6 +83,11 @@ static void print_interface(struct output *o, const json_t *iface)
 	print_why(o, iface, "mode_why");
 	fprintf(o->out, ", %s", member(iface, "copy", TEXT_PLAIN, cell));
 	print_why(o, iface, "copy_why");
+	if (strcmp(member(iface, "transmit", TEXT_PLAIN, cell), "xdp") == 0)
+		fprintf(o->out, ", XDP transmit");
+	else if (json_string_length(json_object_get(iface, "transmit_why")) > 0)
+		fprintf(o->out, ", no XDP transmit");
+	print_why(o, iface, "transmit_why");
 	const char *steering = member(iface, "rss", TEXT_PLAIN, rss);
 	if (strcmp(steering, "none") != 0) {
 		fprintf(o->out, ", RSS %s", steering);

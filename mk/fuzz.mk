@@ -18,7 +18,7 @@ $(O)/fuzz/obj/%.o: %.c
 # The client side's rig for the dataplane's fuzzers, with Criterion's assertions made to abort.
 fuzz_rig_dataplane := tests/unit/dataplane/client_rig.c
 $(call fuzz_obj,$(FUZZ_SRC) $(fuzz_rig_dataplane)): CPPFLAGS := -Itests/fuzz/include $(CPPFLAGS)
-$(call fuzz_obj,$(SUPERVISOR_SRC)): $(O)/gen/ixd.skel.h
+$(call fuzz_obj,$(SUPERVISOR_SRC)): $(SKELETONS)
 $(call fuzz_obj,$(CONTROL_SRC)): | $(O)/gen/io.ixd.varlink.h
 
 fuzz_layer_tcp        := $(TCP_SRC) $(RIG_SRC)

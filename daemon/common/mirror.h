@@ -32,7 +32,10 @@ struct mirror_iface {
 	uint8_t rx_checksum; /* enum mirror_checksum: what arriving TCP checksums are accepted */
 	uint8_t is_native;   /* XDP mode got: 1 native, 0 generic */
 	uint8_t is_zerocopy; /* every socket is bound XDP_ZEROCOPY */
-	uint8_t reserved[6];
+	/* Bursts may leave by the transmit program (bpf/transmit.h). Atomic by itself, under no count: it
+	 * follows the other end of the link, and is read before each burst. */
+	uint8_t can_xdp_transmit;
+	uint8_t reserved[5];
 };
 
 struct mirror_addr {

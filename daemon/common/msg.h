@@ -74,7 +74,8 @@ struct client_limits {
 enum msg_type {
 	MSG_NONE,
 	/* supervisor → dataplane */
-	MSG_DP_INIT,          /* fds: state, keys, umem, stats, mirror, ephemeral map, flow group map */
+	MSG_DP_INIT,          /* fds: state, keys, umem, stats, mirror, ephemeral map, flow group map; where
+			       * there is XDP transmit also its program, slots map and cursors map */
 	MSG_DP_XSK,           /* fds: one AF_XDP socket, bound, and in copy mode a packet socket for large
 			       * sends on the same interface; `xsk` */
 	MSG_DP_START,         /* all XSKs are sent: sandbox yourself and run; answered by MSG_SUP_READY */

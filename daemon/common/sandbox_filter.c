@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -69,6 +70,12 @@ int sandbox_filter_sockets(int channel_fd)
 	    SKIP_UNLESS(0, 1),
 	    ALLOW,
 	    REFUSE,
+	    /* bpf: runs of the transmit program; no look at maps or programs, no change of them. */
+	    SKIP_UNLESS(SYS_bpf, 4),
+	    LOAD(ARG_LOW(0)),
+	    SKIP_IF(BPF_PROG_TEST_RUN, 1),
+	    REFUSE,
+	    ALLOW,
 	    /* What could put another socket in the place of the channel, which alone may use sendmsg. */
 	    REFUSE_CALL(SYS_execve),
 	    REFUSE_CALL(SYS_execveat),

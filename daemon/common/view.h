@@ -19,7 +19,9 @@ struct view_iface {
 	char mode_why[128]; /* why not what was asked first; empty when it is */
 	char copy[16];      /* "zerocopy", "copy" or "mixed"; "closed" while its device is away */
 	char copy_why[160];
-	char rss[16]; /* "aligned", "software", or "none" with one core */
+	char transmit[16];      /* "xdp": bursts leave by the transmit program; "socket": by AF_XDP alone */
+	char transmit_why[128]; /* why not; empty too when zero copy makes it needless */
+	char rss[16];           /* "aligned", "software", or "none" with one core */
 	char rss_why[128];
 	char driver[32];
 	uint32_t ifindex, queues, queue_base;

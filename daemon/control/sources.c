@@ -159,6 +159,8 @@ static void view_bound(struct view *v)
 		v->ifaces[i].mode_why[sizeof(v->ifaces[i].mode_why) - 1] = '\0';
 		v->ifaces[i].copy[sizeof(v->ifaces[i].copy) - 1] = '\0';
 		v->ifaces[i].copy_why[sizeof(v->ifaces[i].copy_why) - 1] = '\0';
+		v->ifaces[i].transmit[sizeof(v->ifaces[i].transmit) - 1] = '\0';
+		v->ifaces[i].transmit_why[sizeof(v->ifaces[i].transmit_why) - 1] = '\0';
 		v->ifaces[i].rss[sizeof(v->ifaces[i].rss) - 1] = '\0';
 		v->ifaces[i].rss_why[sizeof(v->ifaces[i].rss_why) - 1] = '\0';
 		v->ifaces[i].driver[sizeof(v->ifaces[i].driver) - 1] = '\0';

@@ -5,6 +5,7 @@
 #include "daemon/dataplane/setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,8 @@
 #include "daemon/dataplane/xsk.h"
 
 enum init_fd { FD_STATE, FD_KEYS, FD_UMEM, FD_STATS, FD_MIRROR, FD_EPHEMERAL, FD_FLOW_GROUPS, FD_COUNT };
+/* Behind them, where there is XDP transmit. */
+enum init_transmit_fd { FD_TX_PROGRAM = FD_COUNT, FD_TX_SLOTS, FD_TX_CURSORS, FD_COUNT_WITH_TRANSMIT };
 
 static const char *const fd_names[FD_COUNT] = {
     [FD_STATE] = "state",
@@ -116,6 +119,25 @@ static void memories_map(struct dataplane *dp, const int *fds)
 	dp->stats->cores = init->fixed.cores;
 }
 
+/* The program's descriptor is kept: all cores call it. */
+static void transmit_take(struct dataplane *dp, const int *fds)
+{
+	int program_fd = fcntl(fds[FD_TX_PROGRAM], F_DUPFD_CLOEXEC, 0);
+	struct ixd_tx_cursor *cursors;
+	struct ixd_tx_slot *slots;
+	int r = program_fd < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = xdp_transmit_map(fds[FD_TX_SLOTS], fds[FD_TX_CURSORS], dp->cores, &slots, &cursors);
+	if (r < 0)
+		fatal("cannot map the transmit program's slots: %s", strerror(-r));
+	for (uint32_t i = 0; i < dp->cores; i++) {
+		dp->core[i]->xsk->transmit = xdp_transmit_new(program_fd, slots, cursors, i);
+		if (dp->core[i]->xsk->transmit == NULL)
+			fatal("out of memory");
+	}
+}
+
 static void init_take(struct dataplane *dp, const struct msg *m, const int *fds, unsigned fds_count)
 {
 	struct msg_init *init = malloc(sizeof(*init));
@@ -129,7 +151,7 @@ static void init_take(struct dataplane *dp, const struct msg *m, const int *fds,
 	if (init->version != MSG_VERSION)
 		fatal("supervisor speaks version %u, dataplane %u: restart ixd after the upgrade",
 		      init->version, MSG_VERSION);
-	if (fds_count != FD_COUNT || !fixed_is_sane(&init->fixed))
+	if ((fds_count != FD_COUNT && fds_count != FD_COUNT_WITH_TRANSMIT) || !fixed_is_sane(&init->fixed))
 		fatal("the supervisor's first message makes no sense");
 	init->instance[sizeof(init->instance) - 1] = 0;
 	log_init("dataplane", init->instance);
@@ -154,6 +176,8 @@ static void init_take(struct dataplane *dp, const struct msg *m, const int *fds,
 		if (r < 0)
 			fatal("cannot make core %u: %s", i, strerror(-r));
 	}
+	if (fds_count == FD_COUNT_WITH_TRANSMIT)
+		transmit_take(dp, fds);
 }
 
 static void xsk_take(struct dataplane *dp, const struct msg_xsk *m, const int *fds, unsigned fds_count)

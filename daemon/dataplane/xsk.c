@@ -357,6 +357,11 @@ static void port_tx(struct core *core, struct xsk_port *port)
 {
 	bool was_stalled = port->is_tx_stalled;
 
+	if (port->tx_staged >= XSK_TRANSMIT_MIN) {
+		xsk_transmit(core, port);
+		if (port->tx_staged == 0)
+			return;
+	}
 	if (port_tx_single(core, port))
 		return;
 	if (port->tx_staged > 0)

@@ -13,9 +13,13 @@
 
 #include "daemon/dataplane/frame.h"
 #include "daemon/dataplane/packet.h"
+#include "daemon/dataplane/xdp_transmit.h"
 #include "daemon/dataplane/xsk_ring.h"
 
 #define XSK_REFILL_FRAMES 32 /* FILL rings are refilled when as many frames are free */
+/* Fewer packets leave by the socket. Measured (130 bytes, veth, one CPU for both ends): a call of the
+ * transmit program costs 9 µs and 0.2 µs a packet, the socket 1.1 µs a packet: even at 10 to 12. */
+#define XSK_TRANSMIT_MIN  12
 
 struct xsk_map {
 	void *base;
@@ -49,6 +53,7 @@ struct xsk_core {
 	uint32_t stalled_count;
 	uint64_t stall_wait_ns; /* doubles while no kick makes progress */
 	tcp_time stall_until;
+	struct xdp_transmit *transmit; /* NULL: there is none */
 	struct xsk_port
 	    *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
 	struct handoff_ring *tx_pass[IXD_IFACES_MAX];
@@ -104,6 +109,9 @@ void xsk_tx_put(struct core *core, uint8_t iface, frame_index frame, uint32_t of
 /* The socket through which large sends on an interface go, when everything that was staged before has gone
  * out, so that nothing is overtaken; -1: there is none, or it would have to wait. */
 int xsk_tx_overtake(struct core *core, uint8_t iface);
+/* xsk_transmit.c: what is staged goes out by the transmit program while it pays, in order; the rest stays
+ * staged. For a port in copy mode. */
+void xsk_transmit(struct core *core, struct xsk_port *port);
 /* Everything staged goes out: one submit and one kick per socket. */
 void xsk_tx_burst(struct core *core);
 

@@ -142,5 +142,6 @@ void xsk_core_free(struct xsk_core *xsk)
 		xsk_port_close(&xsk->ports[i]);
 	for (uint32_t i = 0; i < xsk->detached_count; i++)
 		xsk_port_close(&xsk->detached[i]);
+	free(xsk->transmit);
 	free(xsk);
 }

@@ -21,10 +21,11 @@
 
 struct config_iface {
 	char name[16];
-	uint32_t queues; /* 0: all that the interface has */
-	uint32_t mode;   /* enum xdp_mode */
-	uint32_t copy;   /* enum xsk_copy */
-	uint32_t rss;    /* enum rss_use */
+	uint32_t queues;       /* 0: all that the interface has */
+	uint32_t mode;         /* enum xdp_mode */
+	uint32_t copy;         /* enum xsk_copy */
+	uint32_t rss;          /* enum rss_use */
+	uint32_t xdp_transmit; /* enum xdp_transmit_use */
 };
 
 /* What a client gets when it asks for nothing, and the most that it may ask for. */

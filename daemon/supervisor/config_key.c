@@ -8,6 +8,7 @@
 #include "daemon/supervisor/rss.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/xdp_attach.h"
+#include "daemon/supervisor/xdp_transmit.h"
 #include "daemon/supervisor/xsk_create.h"
 
 #define AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
@@ -33,6 +34,9 @@ static const struct config_choice ccs[] = {
 
 static const struct config_choice rss_uses[] = {
     {"auto", RSS_AUTO}, {"keep", RSS_KEEP}, {"software", RSS_SOFTWARE}, {NULL, 0}};
+
+static const struct config_choice transmit_uses[] = {
+    {"auto", XDP_TRANSMIT_AUTO}, {"never", XDP_TRANSMIT_NEVER}, {NULL, 0}};
 
 #define UINT(type, field, low, high, standard)                                                               \
 	.kind = &config_kind_uint, AT(type, field), .min = (low), .max = (high), .initial = (standard)
@@ -299,6 +303,9 @@ static const struct config_key iface_keys[] = {
      .doc =
 	 "whether the interface's RSS table is used and may be set so that flows come to their core's queue; "
 	 "keep: used, not set; software: neither"},
+    {.name = "xdp_transmit",
+     CHOICE(struct config_iface, xdp_transmit, transmit_uses, XDP_TRANSMIT_AUTO),
+     .doc = "whether bursts may leave by an XDP program, which costs less than AF_XDP sockets in copy mode"},
 };
 
 const struct config_section config_section_top = {"", top_keys, SIZE_OF(top_keys)};

@@ -80,6 +80,7 @@ __attribute__((format(printf, 3, 4))) static void iface_close(struct supervisor 
 	iface->queues_had |= queues_mask(mirrored(supervisor, index));
 	iface->state = IFACE_CLOSING;
 	iface->closes++;
+	transmit_look(supervisor);
 	if (!dataplane_tell(supervisor, &m, NULL, 0))
 		is_closed(supervisor, index);
 }
@@ -155,6 +156,7 @@ int iface_sockets_open(struct supervisor *supervisor, uint32_t index, struct why
 		 seen->copy_why, seen->copy_why[0] ? ")" : "");
 	publish_iface(supervisor, index, seen);
 	own->state = IFACE_OPEN;
+	transmit_look(supervisor);
 	return 0;
 }
 
@@ -375,6 +377,7 @@ static void on_tick(void *arg)
 	    was_steady && supervisor->are_ifaces_steady)
 		steer_in_software(supervisor);
 	supervisor->no_socket_packets = lost;
+	transmit_look(supervisor);
 	/* Not every change has news: some drivers change their queues without a word. */
 	ifaces_check(supervisor);
 }
@@ -387,5 +390,6 @@ int ifaces_watch(struct supervisor *supervisor, struct why *why)
 	supervisor->ifaces_tick.arg = supervisor;
 	loop_timer_set(&supervisor->loop, &supervisor->ifaces_tick, monotonic_ns() + NS_PER_S);
 	netlink_watch_links(&supervisor->netlink, ifaces_check, supervisor);
-	return ethtool_news_open(&supervisor->ethtool_news, &supervisor->loop, ifaces_check, supervisor, why);
+	return genl_news_open(&supervisor->ethtool_news, &supervisor->loop, "ethtool", "monitor",
+			      ifaces_check, supervisor, why);
 }

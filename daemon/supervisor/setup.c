@@ -324,6 +324,7 @@ int setup_all(struct supervisor *supervisor, struct why *why)
 		return error;
 	mirror_fill(supervisor, found);
 	publish_init(supervisor);
+	transmit_open(supervisor);
 	error = network_open(supervisor, why);
 	if (error)
 		return error;
@@ -338,7 +339,7 @@ void setup_undo(struct supervisor *supervisor)
 	if (supervisor->has_netlink)
 		netlink_fini(&supervisor->netlink);
 	supervisor->has_netlink = false;
-	ethtool_news_close(&supervisor->ethtool_news, &supervisor->loop);
+	genl_news_close(&supervisor->ethtool_news, &supervisor->loop);
 	loop_timer_clear(&supervisor->ifaces_timer);
 	loop_timer_clear(&supervisor->ifaces_tick);
 	for (uint32_t i = 0; i < IXD_IFACES_MAX; i++)
@@ -347,6 +348,7 @@ void setup_undo(struct supervisor *supervisor)
 	bpf_set_free(supervisor->bpf);
 	supervisor->bpf = NULL;
 	pin_dir_unlock(supervisor);
+	transmit_close(supervisor);
 	xsks_close(supervisor);
 	umem_unmap(&supervisor->umem);
 	umem_close(&supervisor->umem);

@@ -7,6 +7,7 @@
  *   xsks.c        the AF_XDP sockets
  *   ifaces.c      interfaces that go, come back or change while ixd runs
  *   ifaces_rss.c  which flows RSS brings to which queue
+ *   ifaces_transmit.c  where packets leave without an skb
  *   processes.c   dataplane and control: start, first messages, watchdog, restart
  *   messages.c    what they say, each message checked and passed to the file that acts on it
  *   clients.c     admission of clients and their end
@@ -26,7 +27,7 @@
 #include "daemon/supervisor/claims.h"
 #include "daemon/supervisor/client_memory.h"
 #include "daemon/supervisor/config.h"
-#include "daemon/supervisor/ethtool_news.h"
+#include "daemon/supervisor/genl_news.h"
 #include "daemon/supervisor/instance.h"
 #include "daemon/supervisor/log_budget.h"
 #include "daemon/supervisor/loop.h"
@@ -35,6 +36,7 @@
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/why.h"
 #include "daemon/supervisor/xdp_attach.h"
+#include "daemon/supervisor/xdp_transmit.h"
 #include "daemon/supervisor/xsk_create.h"
 
 #define NS_PER_MS         1000000ull
@@ -150,7 +152,9 @@ struct supervisor {
 	struct state_layout layout;
 	struct shared_memory state, keys, stats, mirror, view;
 	struct iface ifaces[IXD_IFACES_MAX];
-	struct ethtool_news ethtool_news;
+	struct genl_news ethtool_news, netdev_news;
+	struct xdp_transmit *transmit; /* NULL: not to be had, or not wanted */
+	char transmit_why[128];
 	struct loop_timer ifaces_timer, ifaces_tick;
 	uint32_t core_of_group[IXD_FLOW_GROUPS]; /* as in the map flow_groups */
 	bool has_rss_groups;                     /* they follow from an interface's RSS table */
@@ -204,6 +208,13 @@ void iface_rss_arrange(struct supervisor *supervisor, uint32_t index, struct vie
 bool iface_rss_is_intact(struct supervisor *supervisor, uint32_t index);
 /* Sets back what was changed, at the end. */
 void iface_rss_restore(struct supervisor *supervisor, uint32_t index);
+
+/* ifaces_transmit.c */
+/* Before the interfaces are opened. That it is not to be had is no error: what it says is shown. */
+void transmit_open(struct supervisor *supervisor);
+void transmit_close(struct supervisor *supervisor);
+/* Looks now which interfaces can do it, and tells the dataplane; arg is the supervisor. */
+void transmit_look(void *arg);
 
 /* xsks.c */
 /* Makes the sockets of one interface and says in *seen whether they copy, and why; all of them or none. */

@@ -7,9 +7,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +32,7 @@ static int look(void)
 	struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
 	struct mmsghdr messages = {.msg_hdr = message};
 	const int off = 0;
+	union bpf_attr attributes = {.test = {.prog_fd = UINT32_MAX}};
 
 	if (!is_refused(socket(AF_INET, SOCK_DGRAM, 0)))
 		return 1;
@@ -56,6 +60,13 @@ static int look(void)
 		return 11;
 	if (dup2(other[0], other[1]) != other[1] || close(other[1]) != 0)
 		return 12;
+	/* bpf(2): a test run is refused by the kernel, for its attributes or by its own rules; others by us. */
+	for (int command = 0; command < 40; command++)
+		if (command != BPF_PROG_TEST_RUN &&
+		    !is_refused(syscall(SYS_bpf, command, &attributes, sizeof(attributes))))
+			return 13;
+	if (syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attributes, sizeof(attributes)) != -1 || errno != EBADF)
+		return 14;
 	return 0;
 }
 
