@@ -129,6 +129,24 @@ static void app_write(struct sim_host *h, uint32_t conn)
 	}
 }
 
+static struct sim_flow *flow_of(struct sim_host *h, const struct sim_app *a)
+{
+	unsigned number = a->port - SIM_FIRST_PORT;
+
+	return number < SIM_FLOWS ? &h->sim->flows[number] : NULL;
+}
+
+/* Both ends stop reading until the same time: both windows close, and both sides probe. */
+static bool is_stalled(struct sim_host *h, const struct sim_app *a)
+{
+	struct sim *s = h->sim;
+	struct sim_flow *f = flow_of(h, a);
+
+	if (f && f->stall_until_ns <= s->now_ns && sim_random_chance(&s->random, s->scenario.stall))
+		f->stall_until_ns = s->now_ns + s->scenario.stall_ms * NS_PER_US * 1000;
+	return f && f->stall_until_ns > s->now_ns;
+}
+
 static void app_read(struct sim_host *h, uint32_t conn)
 {
 	struct sim_app *a = &h->apps[conn];
@@ -166,6 +184,17 @@ void sim_app_wake(struct sim_host *h, struct sim_app *a)
 	sleep_until(a, h->sim->now_ns + NS_PER_US * (20 + sim_random_below(&h->sim->random, 500)));
 }
 
+/* Bad as it is, the network lets something through, and the other side knows the connection: a timeout means
+ * that the two did not understand each other. Keepalive asks often, and does so on purpose in vain; a closed
+ * connection waits for the other's end for a limited time. */
+static bool has_no_excuse(const struct sim_host *h, const struct sim_app *a, const struct sim_app *other)
+{
+	const struct sim_scenario *w = &h->sim->scenario;
+
+	return w->cut_after_bytes == 0 && w->keepalive_ns == 0 && w->forge == 0 && a->is_open &&
+	       !a->is_closed && other && other->is_open && !other->is_closed;
+}
+
 void sim_app_end(struct sim_host *h, struct sim_app *a, enum tcp_reason reason)
 {
 	struct sim_app *other = other_side(h, a);
@@ -173,6 +202,8 @@ void sim_app_end(struct sim_host *h, struct sim_app *a, enum tcp_reason reason)
 
 	if (!a->is_used || a->is_dead)
 		sim_fail(h->sim, "dead, but not alive before");
+	if (reason == TCP_REASON_TIMEOUT && has_no_excuse(h, a, other))
+		sim_fail(h->sim, "port %u: given up, but the other side is there", a->port);
 	a->is_dead = true;
 	a->reason = reason;
 	if (number < SIM_FLOWS && (!h->sim->flows[number].ended[h->index].is_used || a->is_open)) {
@@ -236,6 +267,11 @@ static void app_run(struct sim_host *h, uint32_t conn)
 	}
 	if (!a->is_shut)
 		app_write(h, conn);
+	if (is_stalled(h, a)) {
+		if (a->queued == a->to_send)
+			a->wake_ns = flow_of(h, a)->stall_until_ns;
+		return;
+	}
 	if (!a->is_dead)
 		app_read(h, conn);
 	if (a->is_dead)

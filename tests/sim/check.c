@@ -108,9 +108,25 @@ static void check_offer(struct sim *s, struct sim_flow *f, unsigned from, const 
 static void begin(struct sim_flow_side *side, uint32_t iss, const uint8_t *scale)
 {
 	if (side->iss != iss)
-		*side = (struct sim_flow_side){.iss = iss, .sent_end = iss + 1};
+		*side = (struct sim_flow_side){.iss = iss,
+					       .sent_end = iss + 1,
+					       .has_before = true,
+					       .before_has_scale = side->has_scale,
+					       .before_scale = side->scale,
+					       .before_iss = side->iss};
 	side->has_scale = scale != NULL;
 	side->scale = scale ? scale[2] : 0;
+}
+
+/* The other side has taken the first of two SYN-ACKs: what that said holds. */
+static void choose(struct sim_flow_side *side, const uint8_t *ack)
+{
+	if (!side->has_before || wire_get32(ack + 8) != side->before_iss + 1)
+		return;
+	*side = (struct sim_flow_side){.iss = side->before_iss,
+				       .sent_end = side->before_iss + 1,
+				       .has_scale = side->before_has_scale,
+				       .scale = side->before_scale};
 }
 
 void sim_check_sent(struct sim *s, unsigned from, const uint8_t *p, uint32_t len)
@@ -122,6 +138,8 @@ void sim_check_sent(struct sim *s, unsigned from, const uint8_t *p, uint32_t len
 		return;
 	if (p[13] & TCP_SYN)
 		begin(&f->side[from], wire_get32(p + 4), scale);
+	else if (p[13] & TCP_ACK)
+		choose(&f->side[!from], p);
 	note_sent(&f->side[from], p, len);
 	check_window(s, &f->side[from], p, len);
 	check_fin(s, &f->side[from], p, len);

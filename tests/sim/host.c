@@ -72,7 +72,9 @@ static int64_t on_emit(void *ctx, const struct tcp_emit *t)
 static bool on_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, struct tcp_path *path)
 {
 	struct sim_host *h = ctx;
-	uint32_t scale = tuple->remote_port % 5;
+	uint16_t port =
+	    listener == TCP_NONE && h->sim->scenario.wide ? tuple->local_port : tuple->remote_port;
+	uint32_t scale = port % 5;
 
 	*path = (struct tcp_path){
 	    .mtu = 1500,

@@ -69,6 +69,9 @@ static void choose_users(struct sim_scenario *s, struct sim_random *r)
 	s->close_one_in = one_in(r, 3) ? 4 : 0;
 	s->refuse = one_in(r, 3) ? sim_random_below(r, 1000) : 0;
 	s->restart = one_in(r, 6) ? 20 : 0;
+	s->wide = one_in(r, 2);
+	s->stall = one_in(r, 4) ? 1 + sim_random_below(r, 1000) : 0;
+	s->stall_ms = 500 + sim_random_below(r, 20000);
 }
 
 static void choose_engine(struct sim_scenario *s, struct sim_random *r)

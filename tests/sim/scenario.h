@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 /* Grows whenever a seed means another scenario than before. */
-#define SIM_GENERATOR 3
+#define SIM_GENERATOR 4
 
 #define SIM_SCENARIO(X)                                                                                      \
 	X(run, "randomness of the run: what is lost, sizes, pauses")                                         \
@@ -51,6 +51,9 @@
 	X(client_cc, "enum tcp_cc")                                                                          \
 	X(server_cc, "enum tcp_cc")                                                                          \
 	X(nagle, "clients have it on")                                                                       \
+	X(wide, "clients' windows are chosen like the server's, large enough to be scaled")                  \
+	X(stall, "turns of an application after which both ends stop reading")                               \
+	X(stall_ms, "for so long")                                                                           \
 	X(abort_one_in, "connections whose client aborts; 0: none")                                          \
 	X(close_one_in, "connections whose client closes without waiting for the server's end; 0: none")     \
 	X(syn_backlog, "of the server")                                                                      \

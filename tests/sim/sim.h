@@ -76,10 +76,15 @@ struct sim_flow_side {
 	uint32_t offer;         /* highest right edge that this side ever sent */
 	uint32_t fin;           /* where its FIN is */
 	uint32_t iss, sent_end; /* what it has sent */
+	/* its SYN before that had another number (a cookie), and was as good as this one */
+	bool has_before, before_has_scale;
+	uint8_t before_scale;
+	uint32_t before_iss;
 };
 struct sim_flow {
 	struct sim_flow_side side[2];
 	struct sim_app ended[2]; /* how each side ended; a record may be used again */
+	uint64_t stall_until_ns; /* neither end reads before */
 };
 
 struct sim {
