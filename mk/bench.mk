@@ -41,19 +41,19 @@ vpath %.bpf.c $(sort $(dir $(BENCH_BPF)))
 $(O)/bpf/bench_%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
-$(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS)
+$(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS) $(O)/gen/transmit.skel.h
 
 $(O)/tests/bench/ix-load: $(call obj,$(BENCH_LOAD_SRC) $(BENCH_LIB_SRC) $(TCP_SRC))
-	$(call link,-lm $(call pkg_libs,libbpf))
+	$(call link,-lm $(call pkg_libs,libbpf libmnl))
 $(O)/tests/bench/ix-reflect: $(call obj,$(BENCH_REFLECT_SRC) $(BENCH_LIB_SRC))
-	$(call link,-lm $(call pkg_libs,libbpf))
+	$(call link,-lm $(call pkg_libs,libbpf libmnl))
 $(O)/tests/bench/ix-respond: $(call obj,$(BENCH_RESPOND_SRC) $(BENCH_LIB_SRC))
-	$(call link,-lm $(call pkg_libs,libbpf))
+	$(call link,-lm $(call pkg_libs,libbpf libmnl))
 $(O)/tests/bench/ix-rtt: $(call obj,$(BENCH_RTT_SRC) $(BENCH_LIB_SRC)) $(O)/lib/libixclient.a
-	$(call link,-lm $(call pkg_libs,libbpf))
+	$(call link,-lm $(call pkg_libs,libbpf libmnl))
 $(O)/tests/bench/k-load: $(call obj,$(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC))
-	$(call link,-lm $(call pkg_libs,libbpf))
-bench-skeletons: $(BENCH_SKELETONS)
+	$(call link,-lm $(call pkg_libs,libbpf libmnl))
+bench-skeletons: $(BENCH_SKELETONS) $(O)/gen/transmit.skel.h
 bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others
 tests: $(BENCH_BINS)
 .PHONY: bench-tools bench-skeletons

@@ -33,6 +33,7 @@ NO_ERRORS='.messages > 0 and .latency_us.samples == .messages and .errors.sum ==
 server_suite() {
 	check "$1: one connection" load "$NO_ERRORS and .latency_us.p50 <= .latency_us.p99"
 	check "$1: 100 connections, 3 deep" load "$NO_ERRORS and .connections == 100" --connections 100 --depth 3
+	check "$1: 300 connections, sent as frames" load "$NO_ERRORS" --connections 300 --transmit "${2:-auto}"
 	check "$1: large messages" load "$NO_ERRORS" --connections 2 --size 100000
 	# What was due, answered or not: a busy machine cannot change that.
 	check "$1: open loop" \
@@ -75,6 +76,8 @@ check_says "a wrong distribution" '"often" is none' "${LOAD[@]}" --rate 10 --dis
 check_says "open loop with thinking" 'of the closed loop' "${LOAD[@]}" --rate 10 --think-us 10
 check_says "a neighbour that is not there" 'does not answer' in_peer ix-load --if p0 --target 10.77.0.99:7000
 check_says "no such interface" 'interface p9: No such device' in_peer ix-load --if p9 --target 10.77.0.1:7000
+check_says "an unknown way out" 'takes auto, xsk or live' "${LOAD[@]}" --transmit smoke
+check_says "frames that the other end would drop" 'takes no frames now' "${LOAD[@]}" --transmit live
 check_says "nobody listens" '"refused":[1-9]' "${LOAD[@]}"
 check_says "a packet that is too long" 'more than a packet takes' "${LOAD[@]}" --raw --size 1449
 
@@ -122,8 +125,18 @@ start reflect in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000"
 wait_line reflect 'listening on' || exit 1
 check "raw: 64 packets there and back" load '.messages > 0 and .lost == 0 and .strange == 0' --raw
 check "raw: one" load '.messages > 0 and .lost == 0' --raw-ping --size 1400
+check "raw: more frames than a call takes" load '.messages > 0 and .lost == 0 and .transmit == "live"' \
+	--raw --in-flight 1000 --transmit live
+check "raw: no frames when none are wanted" load '.lost == 0 and .transmit == "xsk" and .live_frames == 0' \
+	--raw --transmit xsk
 stop reflect
 check "ix-reflect reports" jq -e '.packets > 0 and .rx_ring_drops == 0' <(tail -n 1 "$T/log/reflect")
+start reflect in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000" --transmit auto
+wait_line reflect 'listening on' || exit 1
+check "raw: both ends send frames" load '.messages > 0 and .lost == 0 and .transmit == "live"' \
+	--raw --in-flight 512 --transmit live
+stop reflect
+check "ix-reflect has noticed the other end" jq -e '.live_frames > 0' <(tail -n 1 "$T/log/reflect")
 start sink in_ix ix-reflect --if ix0 --listen "$IX_ADDR:7000" --sink --sleep
 wait_line sink 'listening on' || exit 1
 check "raw: one way" load '.messages > 0' --raw --one-way --size 1448
@@ -152,7 +165,7 @@ check "ix-respond reports" jq -e '.syns > 60 and .echoes > 1000 and .fins >= 10 
 
 # ---- ixd as server
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
-server_suite ixd
+server_suite ixd live
 check "nothing is attached any more" bash -c "! ip -n peer link show dev p0 | grep -q xdp"
 stop echo
 serve kv ix-kv -l "$IX_ADDR:7000" || exit 1

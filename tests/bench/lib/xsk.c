@@ -144,7 +144,8 @@ static void steer_attach(struct bench_xsk *xsk, const char *iface, unsigned ifin
 	xsk->steer = skeleton;
 }
 
-void bench_xsk_open(struct bench_xsk *xsk, const char *iface, uint32_t slots, const struct bench_steer *steer)
+void bench_xsk_open(struct bench_xsk *xsk, const char *iface, uint32_t slots, enum bench_transmit_mode mode,
+		    const struct bench_steer *steer)
 {
 	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 	unsigned ifindex = if_nametoindex(iface);
@@ -161,12 +162,14 @@ void bench_xsk_open(struct bench_xsk *xsk, const char *iface, uint32_t slots, co
 	socket_bind(xsk, iface, ifindex, slots);
 	bench_xsk_refill(xsk);
 	steer_attach(xsk, iface, ifindex, steer);
+	bench_transmit_open(&xsk->transmit, mode, iface, ifindex);
 }
 
 void bench_xsk_close(struct bench_xsk *xsk)
 {
 	if (xsk->steer != NULL)
 		bench_steer_bpf__destroy(xsk->steer);
+	bench_transmit_close(&xsk->transmit);
 	close(xsk->fd);
 	free(xsk->free);
 	xsk->steer = NULL;
@@ -219,12 +222,30 @@ void bench_xsk_refill(struct bench_xsk *xsk)
 	xsk_ring_submit(&xsk->fill);
 }
 
+/* What is staged was never the kernel's: it goes out as frames, and the ring is as before. */
+static void frames_send(struct bench_xsk *xsk)
+{
+	for (uint32_t at = xsk->tx_done; at != xsk->tx.prod; at++) {
+		const struct xdp_desc *desc = xsk_ring_desc(&xsk->tx, at);
+
+		bench_transmit_put(&xsk->transmit, xsk->umem + desc->addr, desc->len);
+		bench_xsk_free(xsk, desc->addr);
+	}
+	xsk->tx.prod = xsk->tx_done;
+	bench_transmit_flush(&xsk->transmit);
+}
+
 void bench_xsk_kick(struct bench_xsk *xsk)
 {
-	uint32_t left;
+	uint32_t left, count = xsk->tx.prod - xsk->tx_done;
 
-	if (xsk->tx.prod == xsk->tx_done)
+	if (count == 0)
 		return;
+	/* Not past what an earlier kick has left in the ring. */
+	if (!xsk->has_stalled && bench_transmit_takes(&xsk->transmit, count)) {
+		frames_send(xsk);
+		return;
+	}
 	xsk_ring_submit(&xsk->tx);
 	left = xsk_ring_backlog(&xsk->tx);
 	for (unsigned kicks = 0; left > 0 && kicks < KICKS_MAX; kicks++) {
@@ -239,6 +260,7 @@ void bench_xsk_kick(struct bench_xsk *xsk)
 		if (left > 0)
 			bench_xsk_reap(xsk);
 	}
+	xsk->has_stalled = left > 0;
 	xsk->tx_stalls += left > 0;
 	xsk->tx_done = xsk->tx.prod - left;
 }

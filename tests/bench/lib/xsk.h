@@ -12,6 +12,7 @@
 
 #include "daemon/dataplane/xsk_ring.h"
 #include "tests/bench/lib/steer.h"
+#include "tests/bench/lib/transmit.h"
 
 #define BENCH_FRAME_BYTES  2048u
 #define BENCH_BATCH_MAX    256u
@@ -34,12 +35,15 @@ struct bench_xsk {
 	uint64_t kicks;
 	uint64_t tx_ring_full; /* times there was no room, or no frame, for a packet */
 	uint64_t tx_stalls;    /* kicks that did not empty the ring */
+	bool has_stalled;      /* so did the last */
 	void *steer;           /* the loaded program */
+	struct bench_transmit transmit;
 };
 
-/* Opens the socket with rings of `slots` (a power of two) and attaches the program. Ends the program with a
- * message when something is missing. Everything goes with the process. */
-void bench_xsk_open(struct bench_xsk *xsk, const char *iface, uint32_t slots,
+/* Opens the socket with rings of `slots` (a power of two), the way out that the mode says, and attaches the
+ * steering program. Ends the program with a message when something is missing. Everything goes with the
+ * process. */
+void bench_xsk_open(struct bench_xsk *xsk, const char *iface, uint32_t slots, enum bench_transmit_mode mode,
 		    const struct bench_steer *steer);
 void bench_xsk_close(struct bench_xsk *xsk);
 
@@ -49,7 +53,7 @@ void bench_xsk_reap(struct bench_xsk *xsk);
 uint32_t bench_xsk_receive(struct bench_xsk *xsk, struct bench_packet *packets, uint32_t max);
 /* Fills the FILL ring when it is worth it. */
 void bench_xsk_refill(struct bench_xsk *xsk);
-/* Everything staged goes out, in one kick if the kernel can. */
+/* Everything staged goes out, in one kick or one call if the kernel can. */
 void bench_xsk_kick(struct bench_xsk *xsk);
 /* Packets that were lost before this socket's RX ring, or in it: from the socket's statistics. */
 uint64_t bench_xsk_rx_drops(const struct bench_xsk *xsk);

@@ -42,6 +42,7 @@ struct load_config {
 	double duration_s, warmup_s;
 	uint64_t window_bytes, ack_delay_us, ring_slots, batch, time_waits, cwnd_segments;
 	bool is_checked;
+	enum bench_transmit_mode transmit;
 	struct load_settings settings;
 	const struct load_workload *workload;
 };
@@ -105,7 +106,7 @@ struct load_result {
 /* What is counted all the time. */
 struct load_counters {
 	struct tcp_stats tcp;
-	uint64_t rx_drops, tx_ring_full, kicks, busy_ns;
+	uint64_t rx_drops, tx_ring_full, kicks, frames, frame_calls, busy_ns;
 };
 
 enum load_phase { LOAD_OPENING, LOAD_PREPARING, LOAD_WARMING, LOAD_MEASURING, LOAD_CLOSING };

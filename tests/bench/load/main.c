@@ -14,7 +14,8 @@
 
 /* The command line as written. */
 struct line {
-	const char *iface, *target, *source, *ports, *workload, *arrival, *think, *pick, *path, *histogram;
+	const char *iface, *target, *source, *ports, *workload, *arrival, *think, *pick, *path, *histogram,
+	    *transmit;
 	uint64_t connections, active, size, depth, round_trips, cpu, seed, ring, batch, window, ack_delay_us,
 	    time_waits;
 	double rate, connect_rate, duration_s, warmup_s;
@@ -72,6 +73,8 @@ static void line_read(struct line *l, int argc, char *argv[])
 	     RAW_IN_FLIGHT_MAX},
 	    {"progress", NULL, "say every second on standard error how far it is", BENCH_FLAG,
 	     &l->has_progress, 0, 0},
+	    {"transmit", "auto|xsk|live", "by AF_XDP (xsk), as live frames, bursts as frames (default)",
+	     BENCH_TEXT, &l->transmit, 0, 0},
 	    {"batch", "N", "packets taken in a turn (default 64)", BENCH_NUMBER, &l->batch, 1,
 	     BENCH_BATCH_MAX},
 	    {"ring", "N", "slots of the AF_XDP rings, a power of two (default 2048)", BENCH_NUMBER, &l->ring,
@@ -159,6 +162,8 @@ static void config_make(const struct line *l, struct load_config *c)
 	load_kind_read(l, c);
 	if ((l->ring & (l->ring - 1)) != 0)
 		bench_usage("--ring takes a power of two, not %llu", (unsigned long long)l->ring);
+	if (!bench_transmit_parse(l->transmit, &c->transmit))
+		bench_usage("--transmit takes auto, xsk or live, not \"%s\"", l->transmit);
 	c->connections = l->connections;
 	c->depth = l->depth;
 	c->round_trips = l->round_trips;
@@ -212,6 +217,7 @@ int main(int argc, char *argv[])
 	    .workload = "echo",
 	    .pick = "turn",
 	    .path = "/",
+	    .transmit = "auto",
 	    .connections = 1,
 	    .size = 64,
 	    .depth = 1,

@@ -24,6 +24,7 @@ struct raw {
 	uint64_t tcp_sum;
 	uint64_t sent_ns[RAW_IN_FLIGHT_MAX]; /* 0: not under way */
 	uint64_t sent, received, lost, strange;
+	uint64_t busy_ns; /* in turns that had something to do */
 	bool is_started;
 	struct bench_histogram latency;
 };
@@ -144,8 +145,12 @@ static void round_trips(struct raw *raw, double seconds)
 	load->now.ns = heard_ns = bench_now_ns();
 	until_ns = load->now.ns + (uint64_t)(seconds * 1e9);
 	while (load->now.ns < until_ns) {
+		uint64_t began_ns = load->now.ns;
+		bool is_busy;
+
 		bench_xsk_reap(&load->xsk);
-		if (answers_take(raw)) {
+		is_busy = answers_take(raw);
+		if (is_busy) {
 			heard_ns = load->now.ns;
 		} else if (!raw->is_started || load->now.ns - heard_ns > SILENCE_NS) {
 			silence_end(raw);
@@ -156,6 +161,8 @@ static void round_trips(struct raw *raw, double seconds)
 		}
 		bench_xsk_kick(&load->xsk);
 		load->now.ns = bench_now_ns();
+		if (is_busy)
+			raw->busy_ns += load->now.ns - began_ns;
 	}
 }
 
@@ -167,16 +174,20 @@ static void one_way(struct raw *raw, double seconds)
 	load->now.ns = bench_now_ns();
 	until_ns = load->now.ns + (uint64_t)(seconds * 1e9);
 	while (load->now.ns < until_ns) {
+		uint64_t began_ns = load->now.ns;
+
 		bench_xsk_reap(&load->xsk);
 		for (uint32_t i = 0; i < load->config.batch && slot_send(raw, 0); i++)
 			;
 		bench_xsk_kick(&load->xsk);
 		load->now.ns = bench_now_ns();
+		raw->busy_ns += load->now.ns - began_ns;
 	}
 }
 
 static void report(const struct raw *raw, uint64_t packets, double seconds, bool has_json)
 {
+	const struct bench_xsk *xsk = &raw->load->xsk;
 	const struct load_config *config = &raw->load->config;
 	double rate = (double)packets / seconds;
 	double gbps = rate * (double)config->settings.message_bytes * 8 / 1e9;
@@ -194,11 +205,13 @@ static void report(const struct raw *raw, uint64_t packets, double seconds, bool
 	       (unsigned long long)config->settings.message_bytes, seconds, (unsigned long long)packets, rate,
 	       gbps);
 	bench_histogram_json(&raw->latency, stdout);
-	printf(
-	    ",\"lost\":%llu,\"strange\":%llu,\"rx_ring_drops\":%llu,\"tx_ring_full\":%llu,\"kicks\":%llu}\n",
-	    (unsigned long long)raw->lost, (unsigned long long)raw->strange,
-	    (unsigned long long)bench_xsk_rx_drops(&raw->load->xsk),
-	    (unsigned long long)raw->load->xsk.tx_ring_full, (unsigned long long)raw->load->xsk.kicks);
+	printf(",\"lost\":%llu,\"strange\":%llu,\"rx_ring_drops\":%llu,\"tx_ring_full\":%llu,\"kicks\":%llu,"
+	       "\"live_frames\":%llu,\"live_calls\":%llu,\"transmit\":\"%s\",\"generator_busy\":%.4f}\n",
+	       (unsigned long long)raw->lost, (unsigned long long)raw->strange,
+	       (unsigned long long)bench_xsk_rx_drops(xsk), (unsigned long long)xsk->tx_ring_full,
+	       (unsigned long long)xsk->kicks, (unsigned long long)xsk->transmit.packets,
+	       (unsigned long long)xsk->transmit.calls,
+	       bench_transmit_used(xsk->transmit.packets, xsk->kicks), (double)raw->busy_ns / 1e9 / seconds);
 }
 
 void raw_run(struct load *load, const struct raw_config *config, bool has_json)
@@ -217,7 +230,7 @@ void raw_run(struct load *load, const struct raw_config *config, bool has_json)
 		one_way(&raw, load->config.warmup_s);
 	else
 		round_trips(&raw, load->config.warmup_s);
-	raw.sent = raw.received = raw.lost = raw.strange = 0;
+	raw.sent = raw.received = raw.lost = raw.strange = raw.busy_ns = 0;
 	raw.latency = (struct bench_histogram){0};
 	began_ns = bench_now_ns();
 	if (config->is_one_way)

@@ -78,6 +78,7 @@ void report_json(const struct load *load, FILE *out)
 	fprintf(out,
 		",\"retransmits\":%llu,\"rtos\":%llu,\"tlps\":%llu,\"rx_ring_drops\":%llu,"
 		"\"tx_ring_full\":%llu,\"segments_in\":%llu,\"segments_out\":%llu,\"kicks\":%llu,"
+		"\"live_frames\":%llu,\"live_calls\":%llu,\"transmit\":\"%s\","
 		"\"generator_busy\":%.4f}\n",
 		(unsigned long long)SINCE(load, tcp.retransmits),
 		(unsigned long long)SINCE(load, tcp.rto_expiries),
@@ -85,6 +86,8 @@ void report_json(const struct load *load, FILE *out)
 		(unsigned long long)SINCE(load, tx_ring_full),
 		(unsigned long long)SINCE(load, tcp.segments_in),
 		(unsigned long long)SINCE(load, tcp.segments_out), (unsigned long long)SINCE(load, kicks),
+		(unsigned long long)SINCE(load, frames), (unsigned long long)SINCE(load, frame_calls),
+		bench_transmit_used(SINCE(load, frames), SINCE(load, kicks)),
 		(double)SINCE(load, busy_ns) / 1e9 / seconds);
 }
 

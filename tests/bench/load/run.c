@@ -119,6 +119,8 @@ static struct load_counters counters_read(const struct load *load)
 				      .rx_drops = bench_xsk_rx_drops(&load->xsk),
 				      .tx_ring_full = load->xsk.tx_ring_full,
 				      .kicks = load->xsk.kicks,
+				      .frames = load->xsk.transmit.packets,
+				      .frame_calls = load->xsk.transmit.calls,
 				      .busy_ns = load->busy_ns};
 }
 

@@ -101,7 +101,7 @@ void wire_init(struct load *load)
 	if (load->mtu > BENCH_FRAME_BYTES - 256 - ETH_BYTES)
 		load->mtu = BENCH_FRAME_BYTES - 256 - ETH_BYTES;
 	header_make(load);
-	bench_xsk_open(&load->xsk, config->iface, (uint32_t)config->ring_slots, &steer);
+	bench_xsk_open(&load->xsk, config->iface, (uint32_t)config->ring_slots, config->transmit, &steer);
 	sources_announce(load);
 }
 

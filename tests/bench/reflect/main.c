@@ -116,16 +116,20 @@ static void report(const struct reflector *r)
 	double seconds = r->last_ns > r->first_ns ? (double)(r->last_ns - r->first_ns) / 1e9 : 0;
 
 	printf("{\"packets\":%llu,\"seconds\":%.6f,\"packets_per_s\":%.1f,\"goodput_gbps\":%.4f,"
-	       "\"no_room\":%llu,\"rx_ring_drops\":%llu,\"kicks\":%llu}\n",
+	       "\"no_room\":%llu,\"rx_ring_drops\":%llu,\"kicks\":%llu,"
+	       "\"live_frames\":%llu,\"transmit\":\"%s\"}\n",
 	       (unsigned long long)r->packets, seconds, seconds > 0 ? (double)r->packets / seconds : 0,
 	       seconds > 0 ? (double)r->payload_bytes * 8 / seconds / 1e9 : 0, (unsigned long long)r->refused,
-	       (unsigned long long)bench_xsk_rx_drops(&r->xsk), (unsigned long long)r->xsk.kicks);
+	       (unsigned long long)bench_xsk_rx_drops(&r->xsk), (unsigned long long)r->xsk.kicks,
+	       (unsigned long long)r->xsk.transmit.packets,
+	       bench_transmit_used(r->xsk.transmit.packets, r->xsk.kicks));
 }
 
 int main(int argc, char *argv[])
 {
 	static struct reflector r = {.batch = 64};
-	const char *iface = NULL, *listen = NULL;
+	const char *iface = NULL, *listen = NULL, *transmit = "xsk";
+	enum bench_transmit_mode mode;
 	double duration_s = 0;
 	uint64_t cpu = NO_CPU, ring = 2048;
 	const struct bench_option rows[] = {
@@ -139,6 +143,8 @@ int main(int argc, char *argv[])
 	    {"cpu", "N", "run on this CPU", BENCH_NUMBER, &cpu, 0, 1023},
 	    {"batch", "N", "packets taken in a turn (default 64)", BENCH_NUMBER, &r.batch, 1,
 	     BENCH_BATCH_MAX},
+	    {"transmit", "xsk|auto|live", "the way out: AF_XDP (default); bursts, all as live frames",
+	     BENCH_TEXT, &transmit, 0, 0},
 	    {"ring", "N", "slots of the AF_XDP rings, a power of two (default 2048)", BENCH_NUMBER, &ring, 64,
 	     65536},
 	    {0},
@@ -155,6 +161,8 @@ int main(int argc, char *argv[])
 		bench_usage("--if and --listen are needed; try --help");
 	if (!bench_endpoint_parse(listen, &local))
 		bench_usage("--listen takes ADDR:PORT, like 192.0.2.1:7000, not \"%s\"", listen);
+	if (!bench_transmit_parse(transmit, &mode))
+		bench_usage("--transmit takes xsk, auto or live, not \"%s\"", transmit);
 	if ((ring & (ring - 1)) != 0)
 		bench_usage("--ring takes a power of two, not %llu", (unsigned long long)ring);
 	if (cpu != NO_CPU)
@@ -165,7 +173,7 @@ int main(int argc, char *argv[])
 				     .local_port_last = local.port};
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	bench_xsk_open(&r.xsk, iface, (uint32_t)ring, &steer);
+	bench_xsk_open(&r.xsk, iface, (uint32_t)ring, mode, &steer);
 	printf("listening on %s\n", listen);
 	fflush(stdout);
 	serve(&r, duration_s);
