@@ -215,8 +215,10 @@ struct tcp_ops {
 	void (*on_eof)(void *ctx, uint32_t conn);
 
 	/* Last callback about conn, exactly one per connection that was opened (on_open() or tcp_connect()
-	 * returning an index). The record may be reused as soon as the present engine call has returned. */
-	void (*on_dead)(void *ctx, uint32_t conn, enum tcp_reason reason);
+	 * returning an index). False: the record may be reused as soon as the present engine call has
+	 * returned. True: the user's half of it is still needed, and the record is held: the index names no
+	 * other connection before tcp_release(). */
+	bool (*on_dead)(void *ctx, uint32_t conn, enum tcp_reason reason);
 };
 
 /* One IP datagram's worth of TCP, checksum already verified by the caller. */
@@ -243,7 +245,8 @@ size_t tcp_volatile_size(const struct tcp_limits *limits);
 /*
  * Makes an engine in `volatile_mem`. `surviving` either is all zero (a fresh start) or was used by an engine
  * of the same limits and layout version before, in which case hash table, lists and timers are rebuilt from
- * its records and every connection is there again. A record that is not consistent is freed and counted.
+ * its records and every connection is there again. A record that is not consistent is closed, counted and
+ * held, as are those that were held before: what the user's half of them is worth, the user knows.
  * stats, ops, ctx must outlive the engine; config and keys are copied. Returns NULL when limits are out of
  * range or `surviving` has another layout.
  */
@@ -257,6 +260,11 @@ void tcp_engine_configure(struct tcp_engine *e, const struct tcp_config *config)
 
 /* Calls fn for each connection record in use (state is not CLOSED). For start-up after a crash. */
 void tcp_for_each(struct tcp_engine *e, void (*fn)(void *arg, uint32_t conn), void *arg);
+
+/* Is the record held by on_dead()'s answer, or since the start? */
+bool tcp_is_held(const struct tcp_engine *e, uint32_t conn);
+/* Gives a held record back for new connections; nothing happens to one that is not held. */
+void tcp_release(struct tcp_engine *e, uint32_t conn);
 
 /* Packets in. */
 void tcp_input(struct tcp_engine *e, tcp_time now, const struct tcp_packet *packet);

@@ -73,12 +73,29 @@ void tcp_conn_end(struct tcp_engine *e, uint32_t conn, enum tcp_reason reason)
 	tcp_sent_free_all(e, conn);
 	tcp_data_free_all(e, conn);
 	tcp_table_remove(e, e->links[conn].hash, conn);
+	/* Held before it is closed, and until the user has answered: after a crash in between the user finds
+	 * it held, and can tell by his own half whether it is needed. */
+	c->is_held = 1;
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 	tcp_set_state(e, conn, TCP_CLOSED);
 	c->generation++;
+	if (!e->ops->on_dead(e->ctx, conn, reason))
+		tcp_release(e, conn);
+}
+
+bool tcp_is_held(const struct tcp_engine *e, uint32_t conn)
+{
+	return conn < e->limits.conns && e->conns[conn].state == TCP_CLOSED && e->conns[conn].is_held;
+}
+
+void tcp_release(struct tcp_engine *e, uint32_t conn)
+{
+	if (!tcp_is_held(e, conn))
+		return;
+	e->conns[conn].is_held = 0;
 	/* The record may still be on the output or ACK list; both skip what is closed, and the marks in
 	 * links stay with the list entry whoever uses the record next. */
 	e->conn_free[e->conn_free_count++] = conn;
-	e->ops->on_dead(e->ctx, conn, reason);
 }
 
 void tcp_conn_set_mss(struct tcp_conn *c, uint32_t mss_max)

@@ -227,6 +227,7 @@ struct tcp_conn {
 	uint8_t owes_cookie : 1;  /* the SYN-ACK brings a Fast Open cookie */
 	uint8_t syn_ecn : 2;      /* Accurate ECN: the IP-ECN field of the peer's SYN */
 	uint8_t hystart_done : 1; /* CUBIC: ccd.cubic is tcp_cubic_growth now */
+	uint8_t is_held : 1;      /* CLOSED, and kept for the user until tcp_release() */
 
 	union {
 		struct tcp_cubic cubic;

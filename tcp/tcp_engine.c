@@ -209,10 +209,13 @@ static void rebuild(struct tcp_engine *e)
 			rebuild_conn(e, i);
 			continue;
 		}
-		if (is_used)
+		if (is_used) {
 			e->stats->records_inconsistent++;
+			c->is_held = 1;
+		}
 		c->state = TCP_CLOSED;
-		e->conn_free[e->conn_free_count++] = i;
+		if (!c->is_held)
+			e->conn_free[e->conn_free_count++] = i;
 	}
 	tcp_time_wait_rebuild(e);
 }

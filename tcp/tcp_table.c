@@ -8,7 +8,8 @@
 
 uint32_t tcp_table_slots(const struct tcp_limits *limits)
 {
-	uint64_t need = 2 * ((uint64_t)limits->conns + limits->time_waits);
+	uint64_t records = (uint64_t)limits->conns + limits->time_waits;
+	uint64_t need = records + records / 2 + 1;
 	uint32_t slots = 64;
 
 	while (slots < need)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The connection table: tuple -> record number, open addressing with linear probing at half load at most.
- * Deletion shifts entries back, so there are no tombstones and the table never needs cleaning.
+ * The connection table: tuple -> record number, open addressing with linear probing at two thirds of load at
+ * most; eight slots share a cache line, so that even then a search rarely needs a second one. Deletion shifts entries back, so there are no tombstones and the table never needs cleaning.
  */
 #ifndef TCP_TCP_TABLE_H
 #define TCP_TCP_TABLE_H
@@ -20,7 +20,7 @@ struct tcp_table {
 	uint32_t mask;
 };
 
-/* Slots for so many records: a power of two, at least twice as many. */
+/* Slots for so many records: a power of two, more than one and a half times as many. */
 uint32_t tcp_table_slots(const struct tcp_limits *limits);
 
 /* The id of the record with this tuple (connection < limits.conns <= TIME_WAIT), or TCP_NONE. */

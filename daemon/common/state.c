@@ -51,8 +51,7 @@ void state_layout_compute(const struct static_config *fixed, struct state_layout
 
 	layout->engine_bytes = tcp_surviving_size(&limits);
 	layout->engine_off = region_place(&core_bytes, 1, layout->engine_bytes);
-	layout->conn_off =
-	    region_place(&core_bytes, 2 * (size_t)fixed->conns_per_core, sizeof(struct conn_record));
+	layout->conn_off = region_place(&core_bytes, fixed->conns_per_core, sizeof(struct conn_record));
 	layout->chunk_off = region_place(&core_bytes, fixed->send_chunks_per_core, sizeof(struct send_chunk));
 	layout->listener_off = region_place(&core_bytes, IXD_LISTENERS_MAX, sizeof(struct listener_record));
 

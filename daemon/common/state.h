@@ -15,7 +15,7 @@
 #include "tcp/tcp.h"
 
 #define STATE_MAGIC   0x69787430u
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define STATE_NONE    UINT32_MAX
 
 /* Who has a UMEM frame. Written before the frame is handed over, so that after a crash a frame is at worst
@@ -63,40 +63,45 @@ enum conn_owed {
 	CONN_OWED_DEAD = 1 << 5,
 };
 
-/* The dataplane's half of a connection; the record of the same index in the TCP engine is the other. All
- * stream offsets are 64-bit counts since the connection began. */
+/* The dataplane's half of a connection; the record of the same index in the TCP engine is the other. When the
+ * engine has forgotten a connection whose client is still owed events, the record stays (CONN_OWED_DEAD), and
+ * the engine holds the index meanwhile. All stream offsets are 64-bit counts since the connection began. */
 struct conn_record {
+	/* first line: for every command, and to send */
 	uint32_t generation; /* of handles to this record; incremented when it is freed */
 	uint32_t client;     /* index of the client that has it, STATE_NONE before a knock is assigned */
-	uint32_t listener;   /* supervisor's listener id, STATE_NONE for an active open */
+	uint32_t neigh;      /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
 	uint8_t phase;       /* enum conn_phase */
 	uint8_t owed;        /* enum conn_owed */
 	uint8_t dead_reason; /* enum ix_reason */
-	uint8_t flags;
+	uint8_t iface;       /* index in the mirror */
 	uint64_t cookie;
 	uint64_t sent_given_off;         /* bytes taken from sendv */
 	uint64_t sent_acked_off;         /* acknowledged by the peer */
-	uint64_t sent_posted_off;        /* acknowledged and told to the client */
 	uint64_t sent_limit_off;         /* send_limit as last told */
 	uint32_t chunk_head, chunk_tail; /* sendv pieces not yet acknowledged, STATE_NONE when empty */
 	uint32_t chunk_cursor;           /* piece in which the next new byte to send lies */
-	uint32_t cell_head, cell_tail;   /* RX cells in stream order */
-	uint32_t rx_reserved_cells;
-	uint64_t rx_base_off;     /* stream offset of the first byte of cell_head */
-	uint64_t rx_ready_off;    /* in order up to here */
-	uint64_t rx_posted_off;   /* told to the client up to here */
-	uint64_t rx_done_off;     /* given back by recv_done up to here */
-	uint64_t rx_limit_off;    /* offered to the peer up to here */
-	uint32_t rx_window_bytes; /* present size of the receive budget */
-	uint32_t neigh;           /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
 	uint32_t route_generation;
-	uint8_t iface; /* index in the mirror */
-	uint8_t reserved[3];
-	uint64_t rx_grow_off; /* receive-window growth: measured from here */
-	uint64_t handle;      /* as the client knows it */
-	uint64_t reserved2[5];
+	/* second line: to receive */
+	uint64_t rx_base_off;          /* stream offset of the first byte of cell_head */
+	uint64_t rx_ready_off;         /* in order up to here */
+	uint64_t rx_posted_off;        /* told to the client up to here */
+	uint64_t rx_done_off;          /* given back by recv_done up to here */
+	uint64_t rx_limit_off;         /* offered to the peer up to here */
+	uint32_t cell_head, cell_tail; /* RX cells in stream order */
+	uint32_t rx_reserved_cells;
+	uint32_t rx_window_bytes; /* present size of the receive budget */
+	uint32_t rx_grow_low;     /* receive-window growth: measured from here; low half of an offset */
+	uint32_t listener;        /* supervisor's listener id, STATE_NONE for an active open */
 };
-_Static_assert(sizeof(struct conn_record) == 192, "three cache lines");
+_Static_assert(sizeof(struct conn_record) == 128, "two cache lines");
+_Static_assert(offsetof(struct conn_record, rx_base_off) == 64, "sending needs the first line only");
+
+/* The engine has forgotten the connection; its client has not heard of all that happened. */
+static inline bool conn_is_over(const struct conn_record *rec)
+{
+	return (rec->owed & CONN_OWED_DEAD) != 0;
+}
 
 /* A piece given to sendv, in the pool of a core. */
 struct send_chunk {
@@ -121,9 +126,7 @@ struct state_layout {
 	size_t frame_owner_off; /* uint8_t per frame of the whole UMEM */
 	size_t core_off[IXD_CORES_MAX];
 	size_t engine_off, engine_bytes; /* from core_off: surviving memory of the TCP engine */
-	size_t conn_off;     /* from core_off: struct conn_record[2 * conns_per_core]: first half by
-			      * index in the engine, second half connections that the engine has
-			      * forgotten and whose client is still owed events */
+	size_t conn_off;     /* from core_off: struct conn_record[conns_per_core], by index in the engine */
 	size_t chunk_off;    /* from core_off: struct send_chunk[send_chunks_per_core] */
 	size_t listener_off; /* from core_off: struct listener_record[IXD_LISTENERS_MAX] */
 };

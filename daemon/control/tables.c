@@ -25,7 +25,8 @@ static void count_connections(const struct sources *s, uint32_t counts[IXD_CLIEN
 	for (uint32_t core = 0; core < s->fixed.cores; core++)
 		for (uint32_t i = 0; i < s->fixed.conns_per_core; i++) {
 			sources_copy_record(s, core, i, &record);
-			if (record.phase != CONN_FREE && record.client < IXD_CLIENTS_MAX)
+			if (record.phase != CONN_FREE && !conn_is_over(&record) &&
+			    record.client < IXD_CLIENTS_MAX)
 				counts[record.client]++;
 		}
 }

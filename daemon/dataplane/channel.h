@@ -95,13 +95,12 @@ struct channel {
 
 struct client_side {
 	struct core *core;
-	struct conn_record *conns; /* [2 * conns_max]: see state_layout.conn_off */
+	struct conn_record *conns; /* [conns_max], by index in the engine */
 	struct conn_local *local;  /* same indexes */
 	uint32_t conns_max;
-	uint32_t conns_live;       /* records in use in the first half */
-	uint32_t ghosts;           /* in the second half */
-	uint32_t ghost_free;       /* chain of freed ones */
-	uint32_t ghost_fresh;      /* the first never used */
+	uint32_t conns_live;       /* records of connections that the engine has */
+	uint32_t ghosts;           /* of those that it has forgotten */
+	uint32_t unclaimed;        /* chain of ghosts from before a restart whose clients have not come yet */
 	uint32_t work_head;        /* connections that want a call of the engine, see enum conn_want */
 	struct conn_queue orphans; /* oldest deadline first */
 
@@ -124,7 +123,7 @@ struct client_side {
 	bool is_recovering;
 
 	uint8_t hash_key[16];
-	uint32_t bucket[CONN_BUCKETS]; /* connects going on by cookie, held ghosts by handle: index + 1 */
+	uint32_t bucket[CONN_BUCKETS]; /* connects going on, by cookie: index + 1 */
 	uint16_t port_counter[PORT_COUNTERS];
 	struct port_wait *port_wait; /* ephemeral.c: ports that wait for the end of TIME_WAIT */
 

@@ -56,15 +56,18 @@ static void map_rings(struct channel *channel, struct client_mapping *mapping, u
 static void adopt_ghosts(struct channel *channel)
 {
 	struct client_side *side = channel->side;
+	uint32_t *link = &side->unclaimed;
 
-	for (uint32_t conn = side->conns_max; conn < side->ghost_fresh; conn++) {
-		struct conn_record *rec = &side->conns[conn];
+	while (*link != STATE_NONE) {
+		uint32_t conn = *link;
+		struct conn_local *loc = &side->local[conn];
 
-		if (rec->phase == CONN_FREE || rec->client != channel->client ||
-		    side->local[conn].flags & CONN_IS_QUEUED)
+		if (side->conns[conn].client != channel->client) {
+			link = &loc->list_next;
 			continue;
+		}
+		*link = loc->list_next;
 		if (!channel->mapping->is_restart) {
-			rec->client = STATE_NONE;
 			conn_record_free(side, conn);
 			continue;
 		}
@@ -139,7 +142,7 @@ static void conn_bereave(struct client_side *side, uint32_t conn)
 	struct conn_local *loc = &side->local[conn];
 	struct channel *channel = channel_of(side, rec->client);
 
-	if (conn >= side->conns_max) {
+	if (conn_is_over(rec)) {
 		conn_forget(side, conn, channel, false, 0);
 		return;
 	}

@@ -56,7 +56,7 @@ static int let_go(struct command *c)
 
 static int command_abort(struct command *c)
 {
-	if (c->conn >= c->side->conns_max)
+	if (conn_is_over(&c->side->conns[c->conn]))
 		return let_go(c);
 	conn_abort(c->side, c->conn);
 	return 0;
@@ -119,7 +119,7 @@ static int command_recv_done(struct command *c)
 	rx_reclaim(c->channel, rec, &c->side->local[c->conn]);
 	/* The engine hears of it once per batch, however many there are; of a connection that is over never,
 	 * and then the client may hear that it is. */
-	if (c->conn < c->side->conns_max)
+	if (!conn_is_over(rec))
 		conn_want(c->side, c->conn, CONN_WANT_LIMIT);
 	else
 		event_owe(c->side, c->conn);
@@ -139,12 +139,12 @@ static int command_close(struct command *c)
 	struct conn_record *rec = &c->side->conns[c->conn];
 	bool unread = rec->rx_done_off < rec->rx_ready_off;
 
-	if (c->conn >= c->side->conns_max)
+	if (conn_is_over(rec))
 		return let_go(c);
 	rec->phase = CONN_CLOSED;
 	rec->owed &= (uint8_t)~CONN_OWED_EOF;
 	if (tcp_close(core->tcp, core->now, c->conn, unread) < 0)
-		conn_end(c->side, c->conn, IX_REASON_CLOSED);
+		conn_end_unknown(c->side, c->conn, IX_REASON_CLOSED);
 	return 0;
 }
 
@@ -200,7 +200,7 @@ static int run(struct command *c)
 		return command_refuse(&stats->refused_stale_handle, -ESTALE);
 	if (!(op->phases & PHASE(c->side->conns[c->conn].phase)))
 		return command_refuse(&stats->refused_state, -EINVAL);
-	if (c->conn >= c->side->conns_max && !op->is_for_held)
+	if (conn_is_over(&c->side->conns[c->conn]) && !op->is_for_held)
 		return command_refuse(&stats->refused_state, -EPIPE);
 	return op->run(c);
 }

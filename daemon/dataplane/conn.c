@@ -195,7 +195,7 @@ void conn_on_eof(void *ctx, uint32_t conn)
 	event_owe(side, conn);
 }
 
-void conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+bool conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	static const uint8_t reasons[TCP_REASON_COUNT] = {
 	    [TCP_REASON_CLOSED] = IX_REASON_CLOSED,
@@ -208,7 +208,6 @@ void conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 	};
 	struct client_side *side = ((struct core *)ctx)->clients;
 
-	/* What a dataplane before left behind has been taken care of already. */
-	if (!side->is_recovering)
-		conn_end(side, conn, reasons[reason]);
+	/* What a dataplane before left behind is looked at when all of it has ended. */
+	return side->is_recovering || conn_end(side, conn, reasons[reason]);
 }

@@ -31,8 +31,7 @@ static void point_into_state(struct client_side *side)
 
 static void lists_init(struct client_side *side)
 {
-	side->ghost_free = STATE_NONE;
-	side->ghost_fresh = side->conns_max;
+	side->unclaimed = STATE_NONE;
 	side->work_head = STATE_NONE;
 	side->chunk_free = STATE_NONE;
 	side->orphans = (struct conn_queue){STATE_NONE, STATE_NONE};
@@ -51,12 +50,13 @@ static void lists_init(struct client_side *side)
 static int allocate(struct client_side *side)
 {
 	/* Aligned to cache lines, zero, and a page costs nothing until a connection uses it. */
-	side->local = mmap(NULL, 2 * (size_t)side->conns_max * sizeof(*side->local), PROT_READ | PROT_WRITE,
+	side->local = mmap(NULL, side->conns_max * sizeof(*side->local), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (side->local == MAP_FAILED) {
 		side->local = NULL;
 		return -ENOMEM;
 	}
+	table_mark(side->local, side->conns_max * sizeof(*side->local));
 	side->listener_engine = calloc(IXD_LISTENERS_MAX, sizeof(*side->listener_engine));
 	side->listener_of_engine = calloc(IXD_LISTENERS_MAX, sizeof(*side->listener_of_engine));
 	if (!side->listener_engine || !side->listener_of_engine)
@@ -100,45 +100,41 @@ void client_side_fini(struct core *core)
 	}
 	ephemeral_fini(side);
 	if (side->local)
-		munmap(side->local, 2 * (size_t)side->conns_max * sizeof(*side->local));
+		munmap(side->local, side->conns_max * sizeof(*side->local));
 	free(side->listener_engine);
 	free(side->listener_of_engine);
 	free(side);
 	core->clients = NULL;
 }
 
-/* What a dataplane before owed, reduced to the one thing that is still true: the connection is over. */
-static void ghost_make(struct client_side *side, const struct conn_record *old)
+/* What a dataplane before owed, reduced to the one thing that is still true: the connection is over. What
+ * decides this is written again as it was, so that it is right also when this process ends in the middle. */
+static void ghost_make(struct client_side *side, uint32_t conn)
 {
-	uint32_t ghost = side->ghost_fresh;
-	struct conn_record *rec;
-	uint32_t generation;
+	struct conn_record *rec = &side->conns[conn];
 
-	if (ghost >= 2 * side->conns_max)
-		return;
-	side->ghost_fresh++;
-	side->ghosts++;
-	rec = &side->conns[ghost];
-	generation = rec->generation;
 	*rec = (struct conn_record){
-	    .generation = generation,
-	    .client = old->client,
-	    .listener = old->listener,
-	    .phase = old->phase,
+	    .generation = rec->generation,
+	    .client = rec->client,
+	    .neigh = MIRROR_NO_NEIGH,
+	    .phase = rec->phase,
 	    /* A connect without an answer gets both. */
 	    .owed =
-		(uint8_t)(CONN_OWED_DEAD | (old->phase == CONN_OPENING ? CONN_OWED_CONNECTED
-								       : old->owed & CONN_OWED_CONNECTED)),
+		(uint8_t)(CONN_OWED_DEAD | (rec->phase == CONN_OPENING ? CONN_OWED_CONNECTED
+								       : rec->owed & CONN_OWED_CONNECTED)),
 	    .dead_reason = IX_REASON_RESTART,
-	    .cookie = old->cookie,
-	    .handle = old->handle,
+	    .cookie = rec->cookie,
 	    .chunk_head = STATE_NONE,
 	    .chunk_tail = STATE_NONE,
 	    .chunk_cursor = STATE_NONE,
 	    .cell_head = RX_NONE,
 	    .cell_tail = RX_NONE,
+	    .listener = rec->listener,
 	};
-	side->local[ghost] = (struct conn_local){.list_next = STATE_NONE, .list_prev = STATE_NONE};
+	side->local[conn] = (struct conn_local){
+	    .flags = CONN_IS_GHOST, .list_next = side->unclaimed, .list_prev = STATE_NONE};
+	side->unclaimed = conn;
+	side->ghosts++;
 }
 
 static bool has_to_be_told(const struct conn_record *old)
@@ -150,22 +146,22 @@ static bool has_to_be_told(const struct conn_record *old)
 	return !(old->owed & CONN_OWED_KNOCK);
 }
 
-/* The ghosts that are there move together at the beginning of their half; those of live records follow. Done
- * before the engine resets anything: what its callback says then is old news. */
-static void adopt_records(struct client_side *side)
+/* After the engine has ended all of them, and holds them. */
+static void adopt_record(struct client_side *side, uint32_t conn)
 {
-	for (uint32_t i = 0; i < 2 * side->conns_max; i++) {
-		uint32_t conn = i < side->conns_max ? side->conns_max + i : i - side->conns_max;
-		struct conn_record old = side->conns[conn];
+	struct conn_record *rec = &side->conns[conn];
+	struct tcp_engine *engine = side->core->tcp;
 
-		if (old.phase == CONN_FREE)
-			continue;
-		side->conns[conn].phase = CONN_FREE;
-		side->conns[conn].client = STATE_NONE;
-		side->conns[conn].generation++;
-		if (has_to_be_told(&old))
-			ghost_make(side, &old);
+	if (has_to_be_told(rec) && tcp_is_held(engine, conn)) {
+		ghost_make(side, conn);
+		return;
 	}
+	if (rec->phase != CONN_FREE) {
+		rec->generation++;
+		rec->phase = CONN_FREE;
+		rec->client = STATE_NONE;
+	}
+	tcp_release(engine, conn);
 }
 
 static void reset(void *arg, uint32_t conn)
@@ -185,9 +181,11 @@ void client_side_recover(struct core *core)
 	 * only after all cores have started, so nobody connects yet; see ephemeral.c. */
 	if (core->id == 0)
 		memset(core->dp->ephemeral, 0, sizeof(*core->dp->ephemeral));
-	adopt_records(side);
 	side->is_recovering = true;
 	tcp_for_each(core->tcp, reset, side);
 	side->is_recovering = false;
+	/* From the last on, so that the list begins with the first. */
+	for (uint32_t conn = side->conns_max; conn-- > 0;)
+		adopt_record(side, conn);
 	listener_recover(side);
 }

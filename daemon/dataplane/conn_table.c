@@ -14,9 +14,9 @@
 #include "daemon/dataplane/rx_memory.h"
 
 /* A handle is index and generation; the generation is counted from 1 so that no handle is 0. */
-static uint64_t handle_make(uint32_t conn, uint32_t generation)
+uint64_t conn_handle(const struct client_side *side, uint32_t conn)
 {
-	return (uint64_t)(generation + 1) << 32 | conn;
+	return (uint64_t)(side->conns[conn].generation + 1) << 32 | conn;
 }
 
 struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, uint8_t phase)
@@ -24,7 +24,7 @@ struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, ui
 	struct conn_record *rec = &side->conns[conn];
 	struct conn_local *loc = &side->local[conn];
 	uint32_t work_next = loc->work_next;
-	uint8_t listed = loc->flags & CONN_IS_LISTED;
+	uint16_t listed = loc->flags & CONN_IS_LISTED;
 
 	*rec = (struct conn_record){
 	    .generation = rec->generation,
@@ -39,7 +39,6 @@ struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, ui
 	    .neigh = MIRROR_NO_NEIGH,
 	    /* Not the present one: whoever sends first looks the route up. */
 	    .route_generation = side->core->mirror->generation - 1,
-	    .handle = handle_make(conn, rec->generation),
 	};
 	*loc = (struct conn_local){
 	    .store_at = RX_NONE,
@@ -59,31 +58,21 @@ struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, ui
 void conn_record_free(struct client_side *side, uint32_t conn)
 {
 	struct conn_record *rec = &side->conns[conn];
+	struct conn_local *loc = &side->local[conn];
 
+	/* The generation first: after a crash in between, the old handles are stale all the same. */
+	rec->generation++;
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 	rec->phase = CONN_FREE;
 	rec->client = STATE_NONE;
-	rec->generation++;
-	if (conn >= side->conns_max) {
-		side->local[conn].list_next = side->ghost_free;
-		side->ghost_free = conn;
+	if (loc->flags & CONN_IS_GHOST) {
+		loc->flags &= (uint16_t) ~(CONN_IS_GHOST | CONN_IS_HELD);
 		side->ghosts--;
+		tcp_release(side->core->tcp, conn);
 		return;
 	}
 	side->conns_live--;
 	side->core->stats->conns_open = side->conns_live;
-}
-
-static uint32_t ghost_alloc(struct client_side *side)
-{
-	uint32_t ghost = side->ghost_free;
-
-	if (ghost != STATE_NONE)
-		side->ghost_free = side->local[ghost].list_next;
-	else if (side->ghost_fresh < 2 * side->conns_max)
-		ghost = side->ghost_fresh++;
-	if (ghost != STATE_NONE)
-		side->ghosts++;
-	return ghost;
 }
 
 bool conn_has_room(const struct client_side *side)
@@ -91,36 +80,16 @@ bool conn_has_room(const struct client_side *side)
 	return side->conns_live + side->ghosts < side->conns_max;
 }
 
-uint32_t conn_record_to_ghost(struct client_side *side, uint32_t conn)
+void conn_record_to_ghost(struct client_side *side, uint32_t conn)
 {
-	struct conn_record *rec = &side->conns[conn];
-	struct channel *channel = channel_of(side, rec->client);
-	uint32_t ghost = ghost_alloc(side);
-	bool is_counted = side->local[conn].flags & CONN_IS_COUNTED;
-	bool is_queued = side->local[conn].flags & CONN_IS_QUEUED;
-	uint32_t generation;
+	struct conn_local *loc = &side->local[conn];
 
-	if (ghost == STATE_NONE)
-		return STATE_NONE;
-	/* Detaching takes the connection out of the client's count; the ghost goes on counting in its place.
-	 */
-	side->local[conn].flags &= (uint8_t)~CONN_IS_COUNTED;
-	conn_detach(side, conn);
-	generation = side->conns[ghost].generation;
-	side->local[ghost] = side->local[conn];
-	side->local[ghost].flags = is_counted ? CONN_IS_COUNTED : 0;
-	side->conns[ghost] = *rec;
-	side->conns[ghost].generation = generation;
-	side->conns[ghost].client = STATE_NONE;
-	/* The copy is whole before the original is freed: a crash in between leaves two, of which recovery
-	 * tells the client once more than needed, never once too little. */
-	__atomic_signal_fence(__ATOMIC_RELEASE);
-	conn_attach(side, ghost, channel);
-	if (is_queued)
-		conn_queue_push(side, &channel->owed, ghost);
-	side->local[conn].cells = 0;
-	conn_record_free(side, conn);
-	return ghost;
+	loc->flags |= CONN_IS_GHOST;
+	if (conn_is_held(&side->conns[conn]))
+		loc->flags |= CONN_IS_HELD;
+	side->ghosts++;
+	side->conns_live--;
+	side->core->stats->conns_open = side->conns_live;
 }
 
 void conn_attach(struct client_side *side, uint32_t conn, struct channel *channel)
@@ -147,7 +116,7 @@ void conn_detach(struct client_side *side, uint32_t conn)
 	if (loc->flags & CONN_IS_QUEUED)
 		conn_queue_remove(side, rec->phase == CONN_ORPHANED ? &side->orphans : &channel->owed, conn);
 	if (loc->flags & CONN_IS_COUNTED) {
-		loc->flags &= (uint8_t)~CONN_IS_COUNTED;
+		loc->flags &= (uint16_t)~CONN_IS_COUNTED;
 		client_shared_uncount(&channel->rx.shared->conns);
 	}
 	if (loc->list_prev != STATE_NONE)
@@ -182,7 +151,7 @@ void conn_queue_remove(struct client_side *side, struct conn_queue *queue, uint3
 
 	if (!(loc->flags & CONN_IS_QUEUED))
 		return;
-	loc->flags &= (uint8_t)~CONN_IS_QUEUED;
+	loc->flags &= (uint16_t)~CONN_IS_QUEUED;
 	if (loc->queue_prev != STATE_NONE)
 		side->local[loc->queue_prev].queue_next = loc->queue_next;
 	else
@@ -197,7 +166,7 @@ void conn_want(struct client_side *side, uint32_t conn, enum conn_want want)
 {
 	struct conn_local *loc = &side->local[conn];
 
-	loc->flags |= (uint8_t)want;
+	loc->flags |= (uint16_t)want;
 	if (loc->flags & CONN_IS_LISTED)
 		return;
 	loc->flags |= CONN_IS_LISTED;
@@ -210,10 +179,10 @@ void conn_work_run(struct client_side *side)
 	while (side->work_head != STATE_NONE) {
 		uint32_t conn = side->work_head;
 		struct conn_local *loc = &side->local[conn];
-		uint8_t want = loc->flags & CONN_WANT_ANY;
+		uint16_t want = loc->flags & CONN_WANT_ANY;
 
 		side->work_head = loc->work_next;
-		loc->flags &= (uint8_t) ~(CONN_IS_LISTED | CONN_WANT_ANY);
+		loc->flags &= (uint16_t) ~(CONN_IS_LISTED | CONN_WANT_ANY);
 		if (want & CONN_WANT_ABORT)
 			conn_abort(side, conn);
 		else if (want & CONN_WANT_LIMIT)
@@ -227,7 +196,7 @@ void conn_abort(struct client_side *side, uint32_t conn)
 
 	/* The engine calls conn_on_dead(). When it does not know the connection, the record is a leftover. */
 	if (tcp_abort(core->tcp, core->now, conn) < 0)
-		conn_end(side, conn, IX_REASON_ABORTED);
+		conn_end_unknown(side, conn, IX_REASON_ABORTED);
 }
 
 static uint32_t *bucket(const struct client_side *side, uint32_t client, uint64_t key)
@@ -236,50 +205,6 @@ static uint32_t *bucket(const struct client_side *side, uint32_t client, uint64_
 	uint64_t hash = keyed_hash(side->hash_key, input, sizeof(input));
 
 	return (uint32_t *)(uintptr_t)&side->bucket[hash % CONN_BUCKETS];
-}
-
-/* Connections that are looked for by something else than their index: connects by cookie, held ghosts by
- * handle. */
-static uint64_t key_of(const struct client_side *side, uint32_t conn)
-{
-	return conn < side->conns_max ? side->conns[conn].cookie : side->conns[conn].handle;
-}
-
-static void hash_add(struct client_side *side, uint32_t conn)
-{
-	uint32_t *head = bucket(side, side->conns[conn].client, key_of(side, conn));
-
-	side->local[conn].hash_next = *head;
-	side->local[conn].flags |= CONN_IS_HASHED;
-	*head = conn + 1;
-}
-
-static void hash_remove(struct client_side *side, uint32_t conn)
-{
-	uint32_t *link;
-
-	if (!(side->local[conn].flags & CONN_IS_HASHED))
-		return;
-	side->local[conn].flags &= (uint8_t)~CONN_IS_HASHED;
-	link = bucket(side, side->conns[conn].client, key_of(side, conn));
-	for (; *link; link = &side->local[*link - 1].hash_next) {
-		if (*link == conn + 1) {
-			*link = side->local[conn].hash_next;
-			return;
-		}
-	}
-}
-
-static uint32_t hash_find(const struct client_side *side, uint32_t client, uint64_t key, bool is_ghost)
-{
-	for (uint32_t link = *bucket(side, client, key); link; link = side->local[link - 1].hash_next) {
-		uint32_t conn = link - 1;
-
-		if (side->conns[conn].client == client && (conn >= side->conns_max) == is_ghost &&
-		    key_of(side, conn) == key)
-			return conn;
-	}
-	return STATE_NONE;
 }
 
 uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle)
@@ -292,24 +217,47 @@ uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_
 	rec = &side->conns[conn];
 	/* A handle of another client, right or guessed, is no handle: nothing distinguishes the two answers.
 	 * A handshake in progress has no handle that a client could know. */
-	if (rec->client == client && rec->phase > CONN_OPENING && rec->handle == handle)
-		return conn;
-	return side->ghosts ? hash_find(side, client, handle, true) : STATE_NONE;
+	if (rec->client != client || rec->phase <= CONN_OPENING || conn_handle(side, conn) != handle)
+		return STATE_NONE;
+	return !conn_is_over(rec) || side->local[conn].flags & CONN_IS_HELD ? conn : STATE_NONE;
 }
 
 void conn_cookie_add(struct client_side *side, uint32_t conn)
 {
-	hash_add(side, conn);
+	uint32_t *head = bucket(side, side->conns[conn].client, side->conns[conn].cookie);
+
+	side->local[conn].hash_next = *head;
+	side->local[conn].flags |= CONN_IS_HASHED;
+	*head = conn + 1;
 }
 
 void conn_cookie_remove(struct client_side *side, uint32_t conn)
 {
-	hash_remove(side, conn);
+	uint32_t *link;
+
+	if (!(side->local[conn].flags & CONN_IS_HASHED))
+		return;
+	side->local[conn].flags &= (uint16_t)~CONN_IS_HASHED;
+	link = bucket(side, side->conns[conn].client, side->conns[conn].cookie);
+	for (; *link; link = &side->local[*link - 1].hash_next) {
+		if (*link == conn + 1) {
+			*link = side->local[conn].hash_next;
+			return;
+		}
+	}
 }
 
 uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint64_t cookie)
 {
-	return hash_find(side, client, cookie, false);
+	uint32_t link = *bucket(side, client, cookie);
+
+	for (; link; link = side->local[link - 1].hash_next) {
+		uint32_t conn = link - 1;
+
+		if (side->conns[conn].client == client && side->conns[conn].cookie == cookie)
+			return conn;
+	}
+	return STATE_NONE;
 }
 
 bool conn_is_held(const struct conn_record *rec)
@@ -326,15 +274,15 @@ static bool client_knows(const struct conn_record *rec)
 	return !(rec->owed & CONN_OWED_KNOCK);
 }
 
-void conn_end(struct client_side *side, uint32_t conn, uint8_t reason)
+/* False: nothing is owed, and the record is free. */
+static bool end(struct client_side *side, uint32_t conn, uint8_t reason)
 {
 	struct conn_record *rec = &side->conns[conn];
 	struct conn_local *loc = &side->local[conn];
 	struct channel *channel = channel_of(side, rec->client);
-	uint32_t ghost;
 
 	conn_cookie_remove(side, conn);
-	loc->flags &= (uint8_t)~CONN_WANT_ANY;
+	loc->flags &= (uint16_t)~CONN_WANT_ANY;
 	if (loc->port) {
 		/* Only an orderly end leaves a TIME_WAIT behind. */
 		ephemeral_put(side, loc->port, reason == IX_REASON_CLOSED);
@@ -346,26 +294,33 @@ void conn_end(struct client_side *side, uint32_t conn, uint8_t reason)
 	}
 	if (!channel || channel->state != CHANNEL_OPEN || !client_knows(rec)) {
 		conn_forget(side, conn, channel, false, 0);
-		return;
+		return false;
 	}
 	if (rec->phase == CONN_OPENING)
 		rec->owed |= CONN_OWED_CONNECTED;
-	rec->owed |= CONN_OWED_DEAD;
 	rec->dead_reason = reason;
+	rec->owed |= CONN_OWED_DEAD;
 	conn_queue_push(side, &channel->owed, conn);
 	channel_mark_busy(channel);
-	if (!conn_is_held(rec) && event_post_conn(channel, conn))
+	return conn_is_held(rec) || !event_post_conn(channel, conn);
+}
+
+bool conn_end(struct client_side *side, uint32_t conn, uint8_t reason)
+{
+	if (!end(side, conn, reason))
+		return false;
+	conn_record_to_ghost(side, conn);
+	return true;
+}
+
+void conn_end_unknown(struct client_side *side, uint32_t conn, uint8_t reason)
+{
+	struct channel *channel = channel_of(side, side->conns[conn].client);
+
+	if (!end(side, conn, reason))
 		return;
-	ghost = conn_record_to_ghost(side, conn);
-	if (ghost != STATE_NONE) {
-		if (conn_is_held(&side->conns[ghost]))
-			hash_add(side, ghost);
-	} else {
-		/* conn_has_room() keeps a place for each, so this takes an engine that opened one without
-		 * asking. */
-		channel_fault(channel, "no record is left for the events that it does not take");
-		conn_forget(side, conn, channel, false, 0);
-	}
+	channel_fault(channel, "no record is left for the events that it does not take");
+	conn_forget(side, conn, channel, false, 0);
 }
 
 void conn_forget(struct client_side *side, uint32_t conn, struct channel *channel, bool is_told,
@@ -380,7 +335,6 @@ void conn_forget(struct client_side *side, uint32_t conn, struct channel *channe
 			rx_bury(channel, rec, loc, evt_index);
 		else
 			rx_free_all(channel, rec, loc);
-		hash_remove(side, conn);
 		conn_detach(side, conn);
 	}
 	conn_record_free(side, conn);

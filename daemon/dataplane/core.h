@@ -101,6 +101,8 @@ static inline uint32_t flow_group_core(const struct dataplane *dp, uint32_t grou
  * after the end of the threads. 0 or negative errno. */
 int core_init(struct core *core, struct dataplane *dp, uint16_t id);
 void core_fini(struct core *core);
+/* Says of memory that it is a table, which exists in full from the start. */
+void table_mark(void *memory, size_t bytes);
 /* Engine, clients, recovery. On the core's own thread, before its first turn. 0 or negative errno. */
 int core_start(struct core *core);
 /* Takes what has come from the main thread; true when there was any. */

@@ -78,7 +78,7 @@ static void post_knock(struct channel *channel, uint32_t conn)
 	struct ix_event *event = event_post(channel, IX_EV_KNOCK, rec->cookie);
 
 	rec->cookie = 0; /* it was the listener's; accept brings the connection's own */
-	event->handle = rec->handle;
+	event->handle = conn_handle(channel->side, conn);
 	fill_tuple(channel, conn, event);
 }
 
@@ -87,7 +87,7 @@ static void post_connected(struct channel *channel, uint32_t conn)
 	struct conn_record *rec = &channel->side->conns[conn];
 	struct ix_event *event = event_post(channel, IX_EV_CONNECTED, rec->cookie);
 
-	event->handle = rec->handle;
+	event->handle = conn_handle(channel->side, conn);
 	if (rec->owed & CONN_OWED_DEAD) {
 		event->outcome = outcome_of(rec->dead_reason);
 		return;
@@ -103,7 +103,6 @@ static void post_sent(struct channel *channel, uint32_t conn)
 
 	event->acked_total = rec->sent_acked_off;
 	event->sent.send_limit = send_limit(channel, rec);
-	rec->sent_posted_off = rec->sent_acked_off;
 }
 
 /* All received bytes that were not told yet; false when the ring is full before. */
@@ -139,7 +138,7 @@ static void post_dead(struct channel *channel, uint32_t conn)
 	uint32_t evt_index = channel->evt_prod;
 	struct ix_event *event = event_post(channel, IX_EV_DEAD, rec->cookie);
 
-	event->handle = rec->handle;
+	event->handle = conn_handle(channel->side, conn);
 	event->reason = rec->dead_reason;
 	conn_forget(channel->side, conn, channel, true, evt_index);
 }

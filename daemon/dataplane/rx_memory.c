@@ -149,7 +149,7 @@ void rx_unreserve(struct channel *channel, struct conn_record *rec, struct conn_
 	struct rx_pool *pool = &channel->rx;
 
 	if (loc->flags & CONN_IS_HALF_OPEN) {
-		loc->flags &= (uint8_t)~CONN_IS_HALF_OPEN;
+		loc->flags &= (uint16_t)~CONN_IS_HALF_OPEN;
 		pool->half_open -= rec->rx_reserved_cells;
 	}
 	if (rec->rx_reserved_cells > loc->cells)
@@ -158,24 +158,31 @@ void rx_unreserve(struct channel *channel, struct conn_record *rec, struct conn_
 	rec->rx_reserved_cells = 0;
 }
 
-/* The cell that holds stream offset off, which lies within the connection's cells; *at, *at_off: a cursor. */
+/* Low halves of offsets that lie within a window of each other: is a before b? */
+static bool is_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+/* The cell that holds stream offset off, which lies within the connection's cells; *at, *at_low: a cursor. */
 static uint32_t cell_find(const struct rx_pool *pool, const struct conn_record *rec,
-			  const struct conn_local *loc, uint64_t off, uint32_t *at, uint64_t *at_off)
+			  const struct conn_local *loc, uint64_t off, uint32_t *at, uint32_t *at_low)
 {
 	uint64_t tail_off = rec->rx_base_off + (uint64_t)(loc->cells - 1) * IXD_RX_CELL_BYTES;
+	uint32_t low = (uint32_t)off;
 
 	if (off >= tail_off) {
 		*at = rec->cell_tail;
-		*at_off = tail_off;
+		*at_low = (uint32_t)tail_off;
 		return *at;
 	}
-	if (*at == RX_NONE || *at_off < rec->rx_base_off || *at_off > off) {
+	if (*at == RX_NONE || is_before(*at_low, (uint32_t)rec->rx_base_off) || is_before(low, *at_low)) {
 		*at = rec->cell_head;
-		*at_off = rec->rx_base_off;
+		*at_low = (uint32_t)rec->rx_base_off;
 	}
-	while (off - *at_off >= IXD_RX_CELL_BYTES) {
+	while (low - *at_low >= IXD_RX_CELL_BYTES) {
 		*at = pool->shared->cell_next[*at];
-		*at_off += IXD_RX_CELL_BYTES;
+		*at_low += IXD_RX_CELL_BYTES;
 	}
 	return *at;
 }
@@ -197,8 +204,8 @@ bool rx_store(struct channel *channel, struct conn_record *rec, struct conn_loca
 		if (!cell_append(channel, rec, loc))
 			return false;
 	while (off < end_off) {
-		uint32_t cell = cell_find(pool, rec, loc, off, &loc->store_at, &loc->store_at_off);
-		uint32_t within = (uint32_t)(off - loc->store_at_off);
+		uint32_t cell = cell_find(pool, rec, loc, off, &loc->store_at, &loc->store_at_low);
+		uint32_t within = (uint32_t)off - loc->store_at_low;
 		uint32_t part = IXD_RX_CELL_BYTES - within;
 
 		if (part > end_off - off)
@@ -207,8 +214,8 @@ bool rx_store(struct channel *channel, struct conn_record *rec, struct conn_loca
 		data += part;
 		off += part;
 	}
-	if (end_off > loc->stored_off)
-		loc->stored_off = end_off;
+	if (is_before(loc->stored_low, (uint32_t)end_off))
+		loc->stored_low = (uint32_t)end_off;
 	return true;
 }
 
@@ -222,22 +229,22 @@ uint32_t rx_stretch(struct channel *channel, struct conn_record *rec, struct con
 	if (!loc->cells || off < rec->rx_base_off ||
 	    off - rec->rx_base_off >= (uint64_t)loc->cells * IXD_RX_CELL_BYTES)
 		return 0;
-	cell = cell_find(pool, rec, loc, off, &loc->post_at, &loc->post_at_off);
-	within = (uint32_t)(off - loc->post_at_off);
+	cell = cell_find(pool, rec, loc, off, &loc->post_at, &loc->post_at_low);
+	within = (uint32_t)off - loc->post_at_low;
 	*arena_off = (uint64_t)cell * IXD_RX_CELL_BYTES + within;
 	len = IXD_RX_CELL_BYTES - within;
 	while (len < end_off - off && cell != rec->cell_tail && pool->shared->cell_next[cell] == cell + 1) {
 		cell++;
 		len += IXD_RX_CELL_BYTES;
 		loc->post_at = cell;
-		loc->post_at_off += IXD_RX_CELL_BYTES;
+		loc->post_at_low += IXD_RX_CELL_BYTES;
 	}
 	return len < end_off - off ? (uint32_t)len : (uint32_t)(end_off - off);
 }
 
 void rx_reclaim(struct channel *channel, struct conn_record *rec, struct conn_local *loc)
 {
-	if (rec->rx_done_off >= loc->stored_off) {
+	if (!is_before((uint32_t)rec->rx_done_off, loc->stored_low)) {
 		while (loc->cells)
 			cell_drop_head(channel, rec, loc);
 		return;

@@ -81,7 +81,7 @@ void rx_window_established(struct channel *channel, uint32_t conn)
 	loc->since_ns = channel->side->core->now.ns;
 	if (!(loc->flags & CONN_IS_HALF_OPEN))
 		return;
-	loc->flags &= (uint8_t)~CONN_IS_HALF_OPEN;
+	loc->flags &= (uint16_t)~CONN_IS_HALF_OPEN;
 	channel->rx.half_open -= channel->side->conns[conn].rx_reserved_cells;
 }
 
@@ -103,10 +103,10 @@ static void grow(struct channel *channel, uint32_t conn)
 			rec->rx_window_bytes = window;
 		return;
 	}
-	if (window >= max || rec->rx_done_off - rec->rx_grow_off < window / 2)
+	if (window >= max || (uint32_t)rec->rx_done_off - rec->rx_grow_low < window / 2)
 		return;
 	elapsed_ns = core->now.ns - loc->since_ns;
-	rec->rx_grow_off = rec->rx_done_off;
+	rec->rx_grow_low = (uint32_t)rec->rx_done_off;
 	loc->since_ns = core->now.ns;
 	if (elapsed_ns > enough_ns && tcp_info(core->tcp, conn, &info) == 0)
 		enough_ns = (uint64_t)GROWTH_RTTS * info.srtt_us * NS_PER_US;

@@ -92,12 +92,13 @@ static void mark_connected(const struct supervisor *supervisor, bool has_connect
 		const struct conn_record *records =
 		    (const struct conn_record *)(const void *)(state + supervisor->layout.core_off[core] +
 							       supervisor->layout.conn_off);
-		/* The second half are those that the engine has forgotten already. */
 		for (uint32_t i = 0; i < fixed->conns_per_core; i++) {
 			uint32_t index = __atomic_load_n(&records[i].listener, __ATOMIC_RELAXED);
 
+			/* What the engine has forgotten needs no port any more. */
 			if (index < IXD_LISTENERS_MAX &&
-			    __atomic_load_n(&records[i].phase, __ATOMIC_RELAXED) != CONN_FREE)
+			    __atomic_load_n(&records[i].phase, __ATOMIC_RELAXED) != CONN_FREE &&
+			    !(__atomic_load_n(&records[i].owed, __ATOMIC_RELAXED) & CONN_OWED_DEAD))
 				has_connections[index] = true;
 		}
 	}

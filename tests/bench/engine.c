@@ -36,7 +36,7 @@ static void on_open(void *ctx, uint32_t index, uint32_t listener)
 	conn = index;
 }
 
-static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
 {
 	(void)ctx;
 	(void)index;

@@ -142,12 +142,13 @@ static void on_eof(void *ctx, uint32_t conn)
 	ENSURE(((struct fuzz *)ctx)->is_alive[conn]);
 }
 
-static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	struct fuzz *f = ctx;
 
 	ENSURE(f->is_alive[conn] && (unsigned)reason < TCP_REASON_COUNT);
 	f->is_alive[conn] = false;
+	return false;
 }
 
 static const struct tcp_ops ops = {

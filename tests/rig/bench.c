@@ -52,11 +52,12 @@ static void on_eof(void *ctx, uint32_t conn)
 	(void)conn;
 }
 
-static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	(void)ctx;
 	(void)conn;
 	(void)reason;
+	return false;
 }
 
 const struct tcp_ops bench_ops = {

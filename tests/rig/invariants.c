@@ -146,8 +146,10 @@ static bool look_at_all(struct look *k)
 	struct tcp_engine *e = k->e;
 
 	for (k->conn = 0; k->conn < e->limits.conns; k->conn++) {
-		if (e->conns[k->conn].state == TCP_CLOSED)
+		if (e->conns[k->conn].state == TCP_CLOSED) {
+			k->in_use += e->conns[k->conn].is_held;
 			continue;
+		}
 		k->in_use++;
 		k->half_open += e->conns[k->conn].state == TCP_SYN_RCVD;
 		if (!conn_holds(k))

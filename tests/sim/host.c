@@ -160,7 +160,7 @@ static void on_eof(void *ctx, uint32_t conn)
 	sim_app_wake(h, &h->apps[conn]);
 }
 
-static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	struct sim_host *h = ctx;
 
@@ -168,6 +168,7 @@ static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 	if (h->sim->is_tracing)
 		printf("%12.6f %c conn %u dead: %s\n", (double)h->sim->now_ns / 1e6, h->index ? 'B' : 'A',
 		       conn, tcp_reason_name(reason));
+	return false;
 }
 
 static const struct tcp_ops ops = {

@@ -163,7 +163,7 @@ static void end_count(struct load *load, const struct load_conn *conn, enum tcp_
 	}
 }
 
-static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
 {
 	struct load *load = ctx;
 	struct load_conn *conn = conn_at(load, index);
@@ -182,6 +182,7 @@ static void on_dead(void *ctx, uint32_t index, enum tcp_reason reason)
 	stream_release(load, conn, UINT64_MAX);
 	free(load->hoards[index]);
 	load->hoards[index] = NULL;
+	return false;
 }
 
 static const struct tcp_ops ops = {

@@ -42,9 +42,10 @@ ixd_memory() {
 	"$PYTHON" -B "$BENCH_DIR/report/memory.py" "${pids[@]}"
 }
 
-# Tables that exist from the start count as their size divided by what they can hold, the rest as what grew.
+# Tables that exist from the start count as their size divided by what they can hold, touched or not, the rest as
+# what grew.
 memory_turn() {
-	local before after count=250000
+	local before after count=250000 capacity=262144
 	contender_up "$1" echo "$IXD_MANY" || return 1
 	before=$(ixd_memory)
 	start hold in_peer timeout 100 ix-load --if p0 --target "$ECHO" --cpu "$CLIENT_CPU" --source "$SOURCES" \
@@ -59,7 +60,22 @@ memory_turn() {
 	echo "$before $after" | jq -s '{before: .[0], after: .[1]}' >"$BENCH_OUT/memory.json"
 	sample bytes_per_idle_connection "$1" "$(jq -s ".[1].growing_bytes - .[0].growing_bytes | if . < 0 then 0 \
 		else . end / $count" <<<"$before $after")"
-	sample table_bytes_per_connection "$1" "$(jq '.table_bytes / 262144' <<<"$after")"
+	sample table_bytes_per_connection "$1" "$(jq ".table_bytes / $capacity" <<<"$after")"
+	[ "$ROUND" != 1 ] || note setting "memory per idle connection" "$(memory_words "$capacity" "$count" \
+		<<<"$before $after")"
+}
+
+# memory_words CAPACITY COUNT: from what there was before and after, what counts and how much
+memory_words() {
+	jq -rs --argjson capacity "$1" --argjson count "$2" '
+		def each(bytes; number): bytes / number * 10 | round / 10 | tostring + " B";
+		"by size over the capacity of \($capacity): state memory (connection records of engine and client side, " +
+		"TIME_WAIT, listeners, pieces of sendv) " + each(.[1].tables["ixd-state"]; $capacity) +
+		", tables rebuilt at start (links, timers, sent segments, hash table, cursors) " +
+		each(.[1].tables.engine; $capacity) + ", routes and neighbours " +
+		each(.[1].tables["ixd-mirror"]; $capacity) + "; by growth over \($count): everything else, " +
+		each(.[1].growing_bytes - .[0].growing_bytes; $count) +
+		"; not: packet frames, which are not for connections, and memories of clients"'
 }
 
 connections_open() {

@@ -32,11 +32,12 @@ static bool path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, st
 	return true;
 }
 
-static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	(void)ctx;
 	(void)conn;
 	(void)reason;
+	return false;
 }
 
 static const struct tcp_ops ops = {.emit = emit, .path = path, .on_dead = on_dead};

@@ -181,10 +181,11 @@ static void peer_on_eof(void *ctx, uint32_t conn)
 	((struct rig *)ctx)->peers[conn].has_eof = true;
 }
 
-static void peer_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool peer_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	((struct rig *)ctx)->peers[conn].is_dead = true;
 	((struct rig *)ctx)->peers[conn].reason = reason;
+	return false;
 }
 
 static const struct tcp_ops peer_ops = {

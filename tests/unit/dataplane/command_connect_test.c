@@ -233,7 +233,7 @@ Test(command_connect, sends_before_connected)
 	event = rig_expect(rig, 0, IX_EV_ERROR);
 	cr_expect_eq(event.outcome, -ESTALE);
 	cr_expect_eq(event.cookie, 5);
-	rig_sendv(rig, 0, rig->core.clients->conns[0].handle, 1000, 500);
+	rig_sendv(rig, 0, conn_handle(rig->core.clients, 0), 1000, 500);
 	rig_turn(rig);
 	cr_expect_eq(rig->peers[0].rx_end, 1500);
 }

@@ -82,7 +82,7 @@ Test(event, full_ring_holds_back_and_loses_nothing)
 	cr_expect_eq(rig->core.clients->ghosts, 0);
 }
 
-Test(event, a_record_is_used_again_while_its_old_end_is_owed)
+Test(event, a_record_is_not_used_again_before_its_old_end_is_told)
 {
 	uint32_t peer, deads = 0, knocks = 0;
 	uint64_t handle = rig_open(rig, 42, &peer);
@@ -101,7 +101,9 @@ Test(event, a_record_is_used_again_while_its_old_end_is_owed)
 	rig_turn(rig);
 	rig_peer_connect(rig);
 	rig_turn(rig);
-	cr_expect_eq(rig->core.conns[(uint32_t)handle].phase, CONN_KNOCKED, "the index is in use again");
+	cr_expect_eq(rig->core.clients->ghosts, 1);
+	cr_expect_eq(rig->core.conns[(uint32_t)handle].phase, CONN_OPEN);
+	cr_expect(tcp_is_held(rig->core.tcp, (uint32_t)handle));
 	for (unsigned idle = 0; idle < 2;) {
 		if (!rig_event(rig, 0, &event)) {
 			rig_turn(rig);
@@ -117,6 +119,13 @@ Test(event, a_record_is_used_again_while_its_old_end_is_owed)
 	}
 	cr_expect_eq(deads, 1);
 	cr_expect_eq(knocks, 17);
+	cr_expect_eq(rig->core.clients->ghosts, 0);
+	cr_expect_not(tcp_is_held(rig->core.tcp, (uint32_t)handle));
+	rig_peer_connect(rig);
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_KNOCK);
+	cr_expect_eq((uint32_t)event.handle, (uint32_t)handle, "freed last, used first");
+	cr_expect_neq(event.handle, handle);
 }
 
 Test(event, commands_wait_for_room_for_their_errors)

@@ -156,9 +156,10 @@ static void on_eof(void *ctx, uint32_t conn)
 	note(ctx, RIG_EOF, conn, 0);
 }
 
-static void on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
+static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	note(ctx, RIG_DEAD, conn, reason);
+	return ((struct rig *)ctx)->holds_dead;
 }
 
 static const struct tcp_ops ops = {

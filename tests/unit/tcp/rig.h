@@ -83,6 +83,7 @@ struct rig {
 	unsigned event_count, event_seen;
 	uint8_t stored[RIG_STREAM_BYTES]; /* how often each byte was stored */
 	bool refuse_store, refuse_path;
+	bool holds_dead;    /* what on_dead() answers */
 	bool is_forgetful;  /* records may be overwritten: only survival matters */
 	int64_t emit_limit; /* payload bytes that emit takes; -EAGAIN: none; INT64_MAX: all */
 };

@@ -52,7 +52,7 @@ Test(tcp_engine, restart_keeps_receiving)
 	rig_free(r);
 }
 
-Test(tcp_engine, restart_frees_what_makes_no_sense)
+Test(tcp_engine, restart_closes_what_makes_no_sense)
 {
 	struct rig *r = established();
 
@@ -60,6 +60,32 @@ Test(tcp_engine, restart_frees_what_makes_no_sense)
 	rig_restart(r);
 	cr_assert_eq(r->stats.records_inconsistent, 1);
 	cr_assert_eq(rig_conn(r)->state, TCP_CLOSED);
+	cr_assert(tcp_is_held(r->engine, r->conn), "the user may need the number still");
+	cr_assert_eq(r->engine->conn_free_count, r->limits.conns - 1);
+	tcp_release(r->engine, r->conn);
+	cr_assert_eq(r->engine->conn_free_count, r->limits.conns);
+	rig_free(r);
+}
+
+Test(tcp_engine, a_record_that_the_user_holds_is_given_to_nobody)
+{
+	struct rig *r = established();
+	uint32_t held = r->conn;
+
+	r->holds_dead = true;
+	tcp_abort(r->engine, (tcp_time){r->now_ns}, held);
+	cr_assert(tcp_is_held(r->engine, held));
+	cr_assert_eq(r->engine->conn_free_count, r->limits.conns - 1);
+	/* Nor after a restart; what is held keeps its number, however often it is asked for. */
+	rig_restart(r);
+	cr_assert(tcp_is_held(r->engine, held));
+	cr_assert_eq(r->engine->conn_free_count, r->limits.conns - 1);
+	for (uint32_t i = 0; i < r->engine->conn_free_count; i++)
+		cr_assert_neq(r->engine->conn_free[i], held);
+	tcp_release(r->engine, held);
+	tcp_release(r->engine, held);
+	tcp_release(r->engine, r->limits.conns);
+	cr_assert_not(tcp_is_held(r->engine, held));
 	cr_assert_eq(r->engine->conn_free_count, r->limits.conns);
 	rig_free(r);
 }
