@@ -6,7 +6,7 @@
 #include "tcp/tcp_conn.h"
 
 #define TCP_LAYOUT_MAGIC   UINT64_C(0x3130706374647869) /* "ixdtcp01" */
-#define TCP_LAYOUT_VERSION 1
+#define TCP_LAYOUT_VERSION 2
 
 struct tcp_layout_header {
 	uint64_t magic;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The connection table: tuple -> record number, open addressing with linear probing at two thirds of load at
- * most; eight slots share a cache line, so that even then a search rarely needs a second one. Deletion shifts entries back, so there are no tombstones and the table never needs cleaning.
+ * most; eight slots share a cache line, so that even then a search rarely needs a second one. Deletion shifts
+ * entries back, so there are no tombstones and the table never needs cleaning.
  */
 #ifndef TCP_TCP_TABLE_H
 #define TCP_TCP_TABLE_H

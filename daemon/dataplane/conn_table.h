@@ -2,8 +2,8 @@
 /*
  * Records of connections: the surviving half (struct conn_record, in the state memfd) has a volatile
  * companion of the same index, with links and cursors that are rebuilt, not saved. A record that the engine
- * has forgotten while its client is still owed events stays where it is, as a ghost; the engine gives the index
- * to nobody before it is released.
+ * has forgotten while its client is still owed events stays where it is, as a ghost; the engine gives the
+ * index to nobody before it is released.
  */
 #ifndef DAEMON_DATAPLANE_CONN_TABLE_H
 #define DAEMON_DATAPLANE_CONN_TABLE_H
@@ -83,7 +83,8 @@ bool conn_is_held(const struct conn_record *rec);
 
 /* What the client calls the connection. */
 uint64_t conn_handle(const struct client_side *side, uint32_t conn);
-/* The record of a client's handle, live or (conn_is_over()) held, or STATE_NONE when there is none (any more).
+/* The record of a client's handle, live or (conn_is_over()) held, or STATE_NONE when there is none (any
+ * more).
  */
 uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_t handle);
 

@@ -117,8 +117,8 @@ static void tcp_config_make(const struct runtime_config *from, struct tcp_config
 	to->window_scaling = from->window_scaling != 0;
 }
 
-/* Tables are no child's business, and so the kernel keeps them apart from other memory: tests/bench knows them
- * by that. Whether it takes the advice does not matter. */
+/* Tables are no child's business, and so the kernel keeps them apart from other memory: tests/bench knows
+ * them by that. Whether it takes the advice does not matter. */
 void table_mark(void *memory, size_t bytes)
 {
 	madvise(memory, bytes, MADV_DONTFORK);
