@@ -80,6 +80,7 @@ struct tx_chunk {
 	uint8_t *memory;
 	uint32_t size, len;
 	uint64_t start;
+	struct ixev_loan *loan; /* whose it is; NULL: ours */
 };
 
 /* A queue in an array of 2^n places that grows. */

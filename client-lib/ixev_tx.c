@@ -12,6 +12,9 @@
 #define CHUNK_MIN_BYTES  512u
 #define CHUNK_MAX_BYTES  65536u
 
+/* Its length fits into a descriptor's, and a chunk that is full is full. */
+#define LOAN_MAX_BYTES   (1u << 30)
+
 /* Pieces per call of ix_sendv(): four commands. */
 #define SG_PER_CALL      (4 * IX_SG_MAX)
 
@@ -31,22 +34,30 @@ static bool can_write(const struct ixev_conn *conn)
 	return conn->state != CONN_ENDED && !conn->wants_shutdown && !conn->wants_close && !conn->wants_abort;
 }
 
+static bool chunks_grow(struct ixev_conn *conn)
+{
+	struct tx_chunk *chunks = queue_grow(&conn->tx, conn->tx_chunks, sizeof(*chunks));
+
+	if (!chunks)
+		return false;
+	conn->tx_chunks = chunks;
+	return true;
+}
+
 /* A fresh chunk at the queue's end, for `want` bytes and more of their kind. NULL: no memory. */
 static struct tx_chunk *chunk_append(struct ixev_conn *conn, size_t want)
 {
-	uint32_t previous = conn->tx.count ? chunk_at(conn, conn->tx.count - 1)->size : 0;
+	const struct tx_chunk *last = conn->tx.count ? chunk_at(conn, conn->tx.count - 1) : NULL;
 	size_t size = want < CHUNK_MIN_BYTES ? CHUNK_MIN_BYTES : want;
-	struct tx_chunk chunk = {.start = conn->tx_queued}, *chunks;
+	struct tx_chunk chunk = {.start = conn->tx_queued};
 
 	/* A stream of small writes gets ever larger chunks. */
-	if (size < 2 * (size_t)previous)
-		size = 2 * (size_t)previous;
+	if (last && !last->loan && size < 2 * (size_t)last->size)
+		size = 2 * (size_t)last->size;
 	if (size > CHUNK_MAX_BYTES)
 		size = CHUNK_MAX_BYTES;
-	chunks = queue_grow(&conn->tx, conn->tx_chunks, sizeof(*chunks));
-	if (!chunks)
+	if (!chunks_grow(conn))
 		return NULL;
-	conn->tx_chunks = chunks;
 	for (; !chunk.memory && size >= CHUNK_MIN_BYTES; size /= 2)
 		chunk.memory = ix_tx_alloc(conn->core->channel, size);
 	if (!chunk.memory)
@@ -125,6 +136,25 @@ IX_EXPORT size_t ixev_write(struct ixev_conn *conn, const void *data, size_t byt
 	return taken;
 }
 
+IX_EXPORT size_t ixev_lend(struct ixev_conn *conn, const void *memory, size_t bytes, struct ixev_loan *loan)
+{
+	uint32_t len = bytes < LOAN_MAX_BYTES ? (uint32_t)bytes : LOAN_MAX_BYTES;
+
+	if (!can_write(conn) || !len || !chunks_grow(conn))
+		return 0;
+	/* Nothing is written through this pointer: the chunk is full. */
+	*chunk_at(conn, conn->tx.count++) = (struct tx_chunk){
+	    .memory = (uint8_t *)(uintptr_t)memory,
+	    .size = len,
+	    .len = len,
+	    .start = conn->tx_queued,
+	    .loan = loan,
+	};
+	conn->tx_queued += len;
+	conn_mark(conn);
+	return len;
+}
+
 IX_EXPORT size_t ixev_pending(const struct ixev_conn *conn)
 {
 	return (size_t)(conn->tx_queued - conn->tx_acked);
@@ -142,9 +172,14 @@ IX_EXPORT void ixev_set_high_water(struct ixev_conn *conn, size_t bytes)
 
 static void chunk_free_first(struct ixev_conn *conn)
 {
-	ix_tx_free(conn->core->channel, chunk_at(conn, 0)->memory);
+	struct tx_chunk first = *chunk_at(conn, 0);
+
 	conn->tx.head++;
 	conn->tx.count--;
+	if (!first.loan)
+		ix_tx_free(conn->core->channel, first.memory);
+	else if (first.loan->on_returned)
+		first.loan->on_returned(first.loan);
 	conn->core->has_freed_tx = true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ix-httpd: static files over HTTP/1.1, through ixd. Files are read straight into TX memory; uploads to the
- * sink are counted, and summed on request, straight from RX memory.
+ * ix-httpd: static files over HTTP/1.1, through ixd. Files are kept in TX memory and sent from there; what
+ * does not fit is read straight into it, time and again. Uploads to the sink are counted, and summed on
+ * request, straight from RX memory.
  *
  * A connection works on one request after the other: its head is collected, answered, and only when the
  * answer is written does the next begin. What cannot be written now goes on in on_writable, what has not come
@@ -22,12 +23,19 @@
 
 #include <ix/ixev.h>
 
+#include "client-lib/examples/file_cache.h"
 #include "client-lib/examples/http.h"
 #include "client-lib/examples/options.h"
 #include "client-lib/examples/sha256.h"
 
 #define NS_PER_S        UINT64_C(1000000000)
 #define FILE_READ_BYTES 65536u
+
+/* Of a file in memory so much is given to ixd in advance: more than the default limit of what may be
+ * unacknowledged, 4 MiB. */
+#define AHEAD_BYTES     (6u << 20)
+/* Pieces that are read into memory in a row; in between others have their turn. */
+#define READS_PER_RUN   4u
 
 enum stage {
 	STAGE_HEAD,   /* collecting a request's head */
@@ -48,7 +56,8 @@ struct visitor {
 
 	char out[1024];
 	size_t out_bytes, out_done;
-	int file; /* -1: none */
+	int file;                   /* -1: none */
+	struct cached_file *cached; /* NULL: it is not kept in memory */
 	uint64_t file_off, file_left;
 
 	struct http_chunks chunks;
@@ -65,10 +74,14 @@ static struct {
 	const char *sink;
 	uint32_t spin_us;
 	uint32_t idle_s;
+	uint32_t memory_mb;
 	bool has_sha256;
 	bool has_threads;
 	int root_fd;
 } config = {.listen = "*:80", .root = ".", .spin_us = 50, .idle_s = 60};
+
+/* Of this thread. Three quarters of its TX memory: the rest is for heads, and for what is not kept. */
+static _Thread_local struct file_cache *cache;
 
 /* ---- Answers */
 
@@ -193,6 +206,7 @@ static void answer_file(struct visitor *visitor, const struct http_request *requ
 		return;
 	}
 	visitor->file = fd;
+	visitor->cached = file_cache_get(cache, &file, time(NULL));
 	visitor->file_off = first;
 	visitor->file_left = count;
 }
@@ -336,11 +350,54 @@ static void file_end(struct visitor *visitor)
 	if (visitor->file >= 0)
 		close(visitor->file);
 	visitor->file = -1;
+	if (visitor->cached)
+		cached_file_put(visitor->cached);
+	visitor->cached = NULL;
 }
 
-/* Reads the file into TX memory as far as there is room. */
+/* The file shrank or the disk failed after the length was promised: only a reset is honest. */
+static bool file_fail(struct visitor *visitor)
+{
+	ixev_abort(visitor->conn);
+	visitor->stage = STAGE_CLOSED;
+	return false;
+}
+
+/* Lends what is in memory, or can be; on_sent goes on with what is too much for now. True: the rest, if there
+ * is any, is to be copied. */
+static bool step_cached(struct visitor *visitor)
+{
+	unsigned reads = 0;
+
+	while (visitor->file_left) {
+		const uint8_t *bytes;
+		size_t pending = ixev_pending(visitor->conn), len;
+
+		if (pending >= AHEAD_BYTES)
+			return false;
+		if (!cached_file_has(visitor->cached, visitor->file_off) && reads++ == READS_PER_RUN &&
+		    pending)
+			return false;
+		bytes = cached_file_at(visitor->cached, visitor->file, visitor->file_off, &len);
+		if (!bytes)
+			return errno == ENOMEM || file_fail(visitor);
+		if (len > visitor->file_left)
+			len = (size_t)visitor->file_left;
+		if (!ixev_lend(visitor->conn, bytes, len, cached_file_loan(visitor->cached))) {
+			cached_file_put(visitor->cached);
+			return file_fail(visitor);
+		}
+		visitor->file_off += len;
+		visitor->file_left -= len;
+	}
+	return true;
+}
+
+/* Sends the file as far as that is possible now: from memory, else by reading it there. */
 static bool step_file(struct visitor *visitor)
 {
+	if (visitor->cached && !step_cached(visitor))
+		return false;
 	while (visitor->file_left) {
 		size_t room, want = visitor->file_left < FILE_READ_BYTES ? (size_t)visitor->file_left
 									 : FILE_READ_BYTES;
@@ -350,13 +407,8 @@ static bool step_file(struct visitor *visitor)
 		if (!to)
 			return false;
 		got = pread(visitor->file, to, room, (off_t)visitor->file_off);
-		if (got <= 0) {
-			/* The file shrank or the disk failed after the length was promised: only a reset is
-			 * honest. */
-			ixev_abort(visitor->conn);
-			visitor->stage = STAGE_CLOSED;
-			return false;
-		}
+		if (got <= 0)
+			return file_fail(visitor);
 		ixev_commit(visitor->conn, (size_t)got);
 		visitor->file_off += (uint64_t)got;
 		visitor->file_left -= (uint64_t)got;
@@ -454,6 +506,7 @@ static int on_accept(struct ixev_listener *listener, struct ixev_conn *conn, voi
 	visitor->is_last = false;
 	visitor->head_bytes = 0;
 	visitor->file = -1;
+	visitor->cached = NULL;
 	visitor->file_left = 0;
 	visitor->active_ns = ixev_now_ns(loop);
 	if (ixev_timer_new(loop, on_idle, visitor, &visitor->idle)) {
@@ -481,10 +534,21 @@ static void on_listening(struct ixev_listener *listener, void *arg, int outcome)
 
 static const struct ixev_listener_handlers listener_handlers = {on_listening, on_accept};
 
-static void *loop_run(void *arg)
-{
-	int error = ixev_run(arg);
+/* What a thread runs, and where its memory comes from. */
+struct server {
+	struct ixev_loop *loop;
+	struct ix_channel *channel;
+};
 
+static void *server_run(void *arg)
+{
+	const struct server *server = arg;
+	int error;
+
+	cache = file_cache_new(server->channel, ix_tx_total(server->channel) / 4 * 3);
+	if (!cache)
+		die("out of memory");
+	error = ixev_run(server->loop);
 	if (error)
 		die("ixd has gone: %s", ix_strerror(error));
 	return NULL;
@@ -493,25 +557,27 @@ static void *loop_run(void *arg)
 static void listen_and_run(struct ix_client *client)
 {
 	unsigned threads = config.has_threads ? ix_cores(client) : 1;
-	struct ixev_loop *loops[IX_CORES_MAX];
+	struct server servers[IX_CORES_MAX];
 	struct ix_addr local;
 	pthread_t thread;
 	int error;
 
 	if (ix_addr_parse(config.listen, &local))
 		die("\"%s\" is no address: use ADDRESS:PORT, like 192.0.2.1:80 or *:80", config.listen);
-	for (unsigned i = 0; i < threads; i++)
-		if (ixev_loop_new(client, i, config.has_threads ? 1 : 0, &loops[i]))
+	for (unsigned i = 0; i < threads; i++) {
+		servers[i].channel = ix_channel(client, i);
+		if (ixev_loop_new(client, i, config.has_threads ? 1 : 0, &servers[i].loop))
 			die("out of memory");
-	error = ixev_listen(loops[0], &local, NULL, &listener_handlers, NULL, NULL);
+	}
+	error = ixev_listen(servers[0].loop, &local, NULL, &listener_handlers, NULL, NULL);
 	if (error)
 		die("cannot listen on %s: %s", config.listen, ix_strerror(error));
 	for (unsigned i = 1; i < threads; i++) {
-		error = pthread_create(&thread, NULL, loop_run, loops[i]);
+		error = pthread_create(&thread, NULL, server_run, &servers[i]);
 		if (error)
 			die("cannot start a thread: %s", strerror(error));
 	}
-	loop_run(loops[0]);
+	server_run(&servers[0]);
 }
 
 int main(int argc, char *argv[])
@@ -528,6 +594,9 @@ int main(int argc, char *argv[])
 	     0},
 	    {'s', "spin", "MICROSECONDS", "spin this long before sleeping (default 50)", OPTION_U32,
 	     &config.spin_us, 0, UINT32_MAX},
+	    {'m', "memory", "MEGABYTES",
+	     "ask ixd for so much TX memory; three quarters keep files (default: its)", OPTION_U32,
+	     &config.memory_mb, 0, 1048576},
 	    {'t', "threads", NULL, "one thread per ixd core instead of one for all", OPTION_FLAG,
 	     &config.has_threads, 0, 0},
 	    {0, "idle", "SECONDS", "end connections that are idle for so long (default 60)", OPTION_U32,
@@ -544,6 +613,7 @@ int main(int argc, char *argv[])
 	if (config.root_fd < 0)
 		die("cannot serve %s: %s", config.root, strerror(errno));
 	params.spin_us = config.spin_us;
+	params.tx_bytes = (uint64_t)config.memory_mb << 20;
 	if (ix_open(config.instance, &params, &client))
 		die("%s", ix_open_reason());
 	listen_and_run(client);

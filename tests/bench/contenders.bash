@@ -156,7 +156,11 @@ ixd_server() { # SERVICE APP_SPIN_US
 	local program=(ix-echo -l "$ECHO")
 	case $1 in
 	none) return 0 ;;
-	http) program=(ix-httpd -l "$HTTP" --root "$T/www" --sink /sink) ;;
+	http)
+		program=(ix-httpd -l "$HTTP" --root "$T/www" --sink /sink)
+		# Enough for the file; a build to compare with may be older than this.
+		! ix-httpd --help | grep -q -e --memory || program+=(--memory 512)
+		;;
 	kv) program=(ix-kv -l "$KV") ;;
 	esac
 	serve server taskset -c "$SERVER_CPU" "${program[@]}" -s "$2"

@@ -154,6 +154,19 @@ void *ixev_reserve(struct ixev_conn *conn, size_t want, size_t *room);
 /* Sends the first `bytes` of the room that ixev_reserve() gave. */
 void ixev_commit(struct ixev_conn *conn, size_t bytes);
 
+/* Who lends bytes; a part of whatever the application knows them by. */
+struct ixev_loan {
+	/* The bytes of one ixev_lend() are not needed any more. From any call of this layer, and before
+	 * on_dead of the connection. */
+	void (*on_returned)(struct ixev_loan *loan);
+};
+
+/* Sends bytes where they lie: in TX memory of this client, which the application has from ix_tx_alloc(). They
+ * may be lent to any number of connections at once, and must stay as they are until each has given them back.
+ * Returns how many were taken, 1 GiB at the most whatever the high-water mark; 0 when none, and then
+ * on_returned will not be called: after ixev_shutdown() or ixev_close(), or without memory to note them. */
+size_t ixev_lend(struct ixev_conn *conn, const void *memory, size_t bytes, struct ixev_loan *loan);
+
 /* Bytes written and not yet acknowledged, and bytes acknowledged since the connection began. */
 size_t ixev_pending(const struct ixev_conn *conn);
 uint64_t ixev_acked(const struct ixev_conn *conn);

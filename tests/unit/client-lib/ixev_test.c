@@ -227,6 +227,81 @@ Test(ixev, acknowledged_memory_is_free_again)
 	cr_assert_eq(ix_tx_avail(channel), before);
 }
 
+static unsigned returned;
+
+static void on_returned(struct ixev_loan *loan)
+{
+	(void)loan;
+	returned++;
+}
+
+#define LENT 65536
+
+Test(ixev, lent_bytes_leave_from_where_they_lie_and_come_back)
+{
+	struct ix_channel *channel = ix_channel(client, 0); /* another than the connection's */
+	uint8_t *memory = ix_tx_alloc(channel, LENT);
+	struct ixev_loan loan = {on_returned};
+	uint64_t cookie = accepted(500);
+	struct ix_cmd cmd;
+
+	ixev_set_high_water(heard.conn, 1000);
+	cr_assert_eq(ixev_write(heard.conn, "head", 4), 4);
+	cr_assert_eq(ixev_lend(heard.conn, memory, LENT, &loan), LENT, "a loan uses up no memory");
+	cr_assert_eq(ixev_pending(heard.conn), 4 + LENT);
+	turn();
+	cmd = fake_expect(&fake, 1, IX_OP_SENDV);
+	cr_assert_eq(cmd.sg_count, 2);
+	cr_assert_eq(cmd.sg[0].len, 4);
+	cr_assert_eq(cmd.sg[1].off, ix_tx_off(channel, memory));
+	cr_assert_eq(cmd.sg[1].len, 496);
+	fake_post_sent(&fake, 1, cookie, 500, 1 << 20);
+	turn();
+	cmd = fake_expect(&fake, 1, IX_OP_SENDV);
+	cr_assert_eq(cmd.sg[0].off, ix_tx_off(channel, memory) + 496);
+	cr_assert_eq(cmd.sg[0].len, LENT - 496);
+	/* What follows is not written into it. */
+	cr_assert_eq(ixev_write(heard.conn, "tail", 4), 4);
+	turn();
+	cmd = fake_expect(&fake, 1, IX_OP_SENDV);
+	cr_assert_eq(cmd.sg[0].len, 4);
+	cr_assert(memcmp(fake.tx + cmd.sg[0].off, "tail", 4) == 0);
+	fake_post_sent(&fake, 1, cookie, 4 + LENT - 1, 1 << 20);
+	turn();
+	cr_assert_eq(returned, 0);
+	fake_post_sent(&fake, 1, cookie, 4 + LENT, 1 << 20);
+	turn();
+	cr_assert_eq(returned, 1);
+	cr_assert_eq(ix_tx_free(channel, memory), 0, "it is still the application's");
+}
+
+Test(ixev, lent_bytes_come_back_when_the_connection_ends)
+{
+	uint8_t *memory = ix_tx_alloc(ix_channel(client, 1), 1000);
+	struct ixev_loan loan = {on_returned};
+	uint64_t cookie = accepted(1 << 20);
+
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(ixev_lend(heard.conn, memory, 1000, &loan), 1000);
+	cr_assert_eq(ixev_lend(heard.conn, memory, 0, &loan), 0);
+	turn();
+	fake_expect(&fake, 1, IX_OP_SENDV);
+	post_dead(cookie, IX_REASON_RESET);
+	cr_assert_eq(heard.deads, 1);
+	cr_assert_eq(returned, 3);
+}
+
+Test(ixev, nothing_is_lent_after_the_end)
+{
+	uint8_t *memory = ix_tx_alloc(ix_channel(client, 1), 1000);
+	struct ixev_loan loan = {on_returned};
+
+	accepted(1 << 20);
+	ixev_close(heard.conn);
+	cr_assert_eq(ixev_lend(heard.conn, memory, 1000, &loan), 0);
+	cr_assert_eq(returned, 0);
+}
+
 /* A stream through many limits, chunks and acknowledgements arrives byte for byte. */
 Test(ixev, stream_is_whole)
 {
