@@ -250,6 +250,42 @@ bool http_etag_matches(const char *list, const char *etag)
 	return false;
 }
 
+static bool is_not_modified(const struct http_request *request, const char *etag, time_t modified)
+{
+	time_t since;
+
+	if (request->if_none_match)
+		return http_etag_matches(request->if_none_match, etag);
+	if (!request->if_modified_since)
+		return false;
+	since = http_date_parse(request->if_modified_since);
+	return since >= 0 && modified <= since;
+}
+
+int http_select(const struct http_request *request, const char *etag, time_t modified, uint64_t *first,
+		uint64_t *count)
+{
+	uint64_t from = 0, part = *count;
+	char date[HTTP_DATE_CHARS];
+	int status;
+
+	*first = 0;
+	if (is_not_modified(request, etag, modified))
+		return 304;
+	if (!request->range || request->method != HTTP_GET)
+		return 200;
+	/* A range of another version of the file would be worse than the whole: If-Range. */
+	if (request->if_range && strcmp(request->if_range, etag) != 0 &&
+	    strcmp(request->if_range, http_date(modified, date)) != 0)
+		return 200;
+	status = http_range(request->range, *count, &from, &part);
+	if (status == 206) {
+		*first = from;
+		*count = part;
+	}
+	return status;
+}
+
 const char *http_date(time_t when, char text[HTTP_DATE_CHARS])
 {
 	struct tm parts;

@@ -45,6 +45,12 @@ int http_range(const char *range, uint64_t size, uint64_t *first, uint64_t *coun
 /* Whether an entity tag is in a list like that of If-None-Match. */
 bool http_etag_matches(const char *list, const char *etag);
 
+/* What a GET or HEAD of a file of *count bytes with this entity tag and time of change is answered with: 304,
+ * when the client's copy is still right (RFC 9110 section 13.2.2), or as http_range(); *first and *count are
+ * a part of the file with 206 only. */
+int http_select(const struct http_request *request, const char *etag, time_t modified, uint64_t *first,
+		uint64_t *count);
+
 /* A date in the one form that may be sent. Returns text. */
 const char *http_date(time_t when, char text[HTTP_DATE_CHARS]);
 /* Reads that form; -1 for any other. */

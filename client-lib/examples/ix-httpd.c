@@ -157,23 +157,10 @@ static int open_below(const char *path, struct stat *status)
 	return -1;
 }
 
-/* 304 when the client's copy is still right (RFC 9110 section 13.2.2), else 200. */
-static int check_conditions(const struct http_request *request, const char *etag, time_t modified)
-{
-	time_t since;
-
-	if (request->if_none_match)
-		return http_etag_matches(request->if_none_match, etag) ? 304 : 200;
-	if (!request->if_modified_since)
-		return 200;
-	since = http_date_parse(request->if_modified_since);
-	return since >= 0 && modified <= since ? 304 : 200;
-}
-
 static void answer_file(struct visitor *visitor, const struct http_request *request)
 {
 	char etag[64], date[HTTP_DATE_CHARS];
-	uint64_t first = 0, count;
+	uint64_t first, count;
 	struct stat file;
 	int fd = open_below(request->path, &file), status;
 
@@ -186,11 +173,7 @@ static void answer_file(struct visitor *visitor, const struct http_request *requ
 	snprintf(etag, sizeof(etag), "\"%llx-%lx-%llx\"", (unsigned long long)file.st_mtim.tv_sec,
 		 file.st_mtim.tv_nsec, (unsigned long long)file.st_size);
 	http_date(file.st_mtim.tv_sec, date);
-	status = check_conditions(request, etag, file.st_mtim.tv_sec);
-	/* A range of another version of the file would be worse than the whole: If-Range. */
-	if (status == 200 && request->range && request->method == HTTP_GET &&
-	    (!request->if_range || !strcmp(request->if_range, etag) || !strcmp(request->if_range, date)))
-		status = http_range(request->range, (uint64_t)file.st_size, &first, &count);
+	status = http_select(request, etag, file.st_mtim.tv_sec, &first, &count);
 	if (status == 416)
 		count = 0;
 	answer_begin(visitor, status, count);

@@ -41,6 +41,8 @@ check "keep-alive: three files over one connection" in_peer curl -sS --fail --ma
 	-o /dev/null "$URL/1" -o /dev/null "$URL/1449" -o /dev/null "$URL/65536"
 check "a range" bash -c "[ \"\$(in_peer curl -sS --max-time 20 -r 100-199 $URL/65536 | sha256sum)\" \
 	= \"\$(head -c 200 $T/www/65536 | tail -c 100 | sha256sum)\" ]"
+check "a range that is none" bash -c "[ \"\$(in_peer curl -sS --fail --max-time 20 -H 'Range: bytes=9999999999-x' \
+	$URL/65536 | sha256sum)\" = \"\$(sha256sum <\"$T/www/65536\")\" ]"
 check "HEAD" in_peer curl -sS --fail --max-time 20 -I "$URL/65536"
 check_says "a file that does not exist is 404" '404' in_peer curl -sS --fail --max-time 20 "$URL/none"
 check_says "no way out of the root" '(404|400|403)' \

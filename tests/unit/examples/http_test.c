@@ -113,6 +113,41 @@ Test(http, ranges)
 	}
 }
 
+Test(http, what_of_a_file_is_sent)
+{
+	static const struct {
+		const char *range, *if_range, *none_match, *since;
+		int status;
+		uint64_t first, count;
+	} rows[] = {
+	    {NULL, NULL, NULL, NULL, 200, 0, 100},
+	    {"bytes=10-19", NULL, NULL, NULL, 206, 10, 10},
+	    {"bytes=10-19", "\"a\"", NULL, NULL, 206, 10, 10},
+	    {"bytes=10-19", "\"b\"", NULL, NULL, 200, 0, 100},
+	    {"bytes=10-19", "Sun, 06 Nov 1994 08:49:37 GMT", NULL, NULL, 206, 10, 10},
+	    {"bytes=10-nine", NULL, NULL, NULL, 200, 0, 100},
+	    {"bytes=100-", NULL, NULL, NULL, 416, 0, 100},
+	    {"bytes=10-19", NULL, "\"a\"", NULL, 304, 0, 100},
+	    {NULL, NULL, NULL, "Sun, 06 Nov 1994 08:49:37 GMT", 304, 0, 100},
+	    {NULL, NULL, NULL, "Sun, 06 Nov 1994 08:49:36 GMT", 200, 0, 100},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_request asked = {
+		    .range = rows[i].range,
+		    .if_range = rows[i].if_range,
+		    .if_none_match = rows[i].none_match,
+		    .if_modified_since = rows[i].since,
+		};
+		uint64_t first = 7, count = 100;
+
+		asked.method = HTTP_GET;
+		cr_expect_eq(http_select(&asked, "\"a\"", 784111777, &first, &count), rows[i].status,
+			     "row %zu", i);
+		cr_expect(first == rows[i].first && count == rows[i].count, "row %zu", i);
+	}
+}
+
 Test(http, entity_tags_and_dates)
 {
 	char text[HTTP_DATE_CHARS];
