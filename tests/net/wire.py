@@ -24,10 +24,10 @@ def checksum(data):
 
 
 def tcp_segment(src, dst, sport, dport, seq, ack, flags, data=b"", window=65535, options=b"", offset=None,
-                bad_sum=False, urgent=0):
+                bad_sum=False, urgent=0, ae=False):
     options += b"\0" * (-len(options) % 4)
     words = 5 + len(options) // 4 if offset is None else offset
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, words << 4, flags,
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, words << 4 | ae, flags,
                        window, 0, urgent) + options + data
     pseudo = src + dst + struct.pack("!BBH", 0, 6, len(head))
     total = checksum(pseudo + head)
