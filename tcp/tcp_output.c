@@ -210,7 +210,8 @@ static void send_new(struct turn *t)
 	}
 }
 
-/* RFC 9293 section 3.8.6.1: one byte (or the FIN) beyond the closed window. */
+/* RFC 9293 section 3.8.6.1: one byte (or the FIN) beyond the closed window. Never ECN capable, and without
+ * CWR, like a repetition (RFC 3168 section 6.1.6). */
 static void send_window_probe(struct turn *t)
 {
 	struct tcp_conn *c = t->c;
@@ -231,7 +232,7 @@ static void send_window_probe(struct turn *t)
 		bool has_fin = (c->flags & CONN_FIN_QUEUED) && c->snd_nxt == c->snd_end;
 
 		if (c->snd_nxt < c->snd_end || has_fin) {
-			if (emit(t, c->snd_nxt, c->snd_nxt + 1, false) == 0)
+			if (emit(t, c->snd_nxt, c->snd_nxt + 1, true) == 0)
 				return;
 			note_new_data(t, has_fin ? 0 : 1, 1, c->mss);
 			c->flags |= CONN_PROBED;
