@@ -10,6 +10,14 @@
 
 #define ECN_ECT0 2
 
+/* A peer without SACK counts only ACKs with an unchanged window as duplicates (RFC 5681 section 2). What the
+ * user has read since the gap was seen waits until it is filled, where half a buffer is open still. */
+static bool holds_window(const struct tcp_conn *c)
+{
+	return !(c->options & TCP_INFO_SACK) && c->sack_count > 0 && c->ack_sent == (uint32_t)c->rcv_nxt &&
+	       tcp_seq_span(c->rcv_nxt, c->rcv_adv) >= c->rcv_buf / 2;
+}
+
 /* The right edge that may be told now: what the user allows, in steps that are worth telling (the receiver's
  * half of silly window avoidance, RFC 9293 section 3.8.6.2.2). Never moves back. */
 static int64_t window_edge(const struct tcp_conn *c)
@@ -17,7 +25,7 @@ static int64_t window_edge(const struct tcp_conn *c)
 	uint32_t growth = tcp_seq_span(c->rcv_adv, c->rcv_limit);
 	uint32_t step = c->rcv_mss < c->rcv_buf / 2 ? c->rcv_mss : c->rcv_buf / 2;
 
-	return growth >= step && growth > 0 ? c->rcv_limit : c->rcv_adv;
+	return growth >= step && growth > 0 && !holds_window(c) ? c->rcv_limit : c->rcv_adv;
 }
 
 /* The window field, and the edge that the peer will make of it. */
