@@ -321,7 +321,7 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 		tcp_ack_now(e, conn); /* part of it was beyond the window */
 }
 
-bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn)
+bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn, bool may_wait)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
@@ -331,7 +331,10 @@ bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn)
 	c->rcv_nxt++;
 	tcp_data_free_all(e, conn);
 	c->sack_count = 0;
-	tcp_ack_now(e, conn);
+	if (may_wait)
+		tcp_ack_soon(e, conn);
+	else
+		tcp_ack_now(e, conn);
 	e->ops->on_eof(e->ctx, conn);
 	return true;
 }

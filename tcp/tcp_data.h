@@ -9,8 +9,9 @@
 void tcp_data_init(struct tcp_engine *e);
 /* Takes the payload of an acceptable segment and notes where its FIN is. */
 void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s);
-/* The peer's FIN is next in order: takes it. True when it was taken now. */
-bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn);
+/* The peer's FIN is next in order: takes it. True when it was taken now. may_wait: its ACK may wait for a
+ * segment to ride on. */
+bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn, bool may_wait);
 /* A segment without anything new has come: report it (RFC 2883) and acknowledge at once. */
 void tcp_data_report_duplicate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s);
 /* Frees all out-of-order ranges. */

@@ -102,6 +102,18 @@ static inline void tcp_ack_now(struct tcp_engine *e, uint32_t conn)
 	tcp_output_list(e, conn);
 }
 
+/* An ACK goes out with the next segment, or when its time has come. */
+static inline void tcp_ack_soon(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = &e->conns[conn];
+
+	if (!(c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))) {
+		c->flags |= c->flags & CONN_NO_DELAYED_ACK ? CONN_ACK_NOW : CONN_ACK_DELAYED;
+		c->ack_deadline_ns = e->now_ns + e->config.ack_delay_ns;
+	}
+	tcp_output_list(e, conn);
+}
+
 /* May a challenge ACK, or an ACK that answers an unacceptable segment without data, be sent now? Counts. conn
  * is TCP_NONE in TIME_WAIT. */
 bool tcp_challenge_allowed(struct tcp_engine *e, uint32_t conn);

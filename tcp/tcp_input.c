@@ -181,11 +181,9 @@ static bool input_payload(struct tcp_engine *e, uint32_t conn, const struct tcp_
 		tcp_data_input(e, conn, s);
 	if (c->options & TCP_INFO_ECN)
 		note_ecn(e, conn, s);
-	if (c->rcv_nxt > before && !(c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))) {
-		c->flags |= c->flags & CONN_NO_DELAYED_ACK ? CONN_ACK_NOW : CONN_ACK_DELAYED;
-		c->ack_deadline_ns = e->now_ns + e->config.ack_delay_ns;
-	}
-	if (c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))
+	if (c->rcv_nxt > before)
+		tcp_ack_soon(e, conn);
+	else if (c->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))
 		tcp_output_list(e, conn);
 	return true;
 }
@@ -200,7 +198,9 @@ static void input_established(struct tcp_engine *e, uint32_t conn, struct tcp_se
 {
 	if (!tcp_input_check(e, conn, s) || !tcp_ack_input(e, conn, s) || !input_payload(e, conn, s))
 		return;
-	if (tcp_data_take_fin(e, conn))
+	/* A user who has not closed yet often does when it hears of this, and the ACK rides on its FIN. Not
+	 * where the segment fills the gap before a FIN (RFC 5681 section 4.2). */
+	if (tcp_data_take_fin(e, conn, (s->flags & TCP_FIN) != 0))
 		tcp_set_state(e, conn, TCP_CLOSE_WAIT);
 }
 
@@ -211,7 +211,7 @@ static void input_fin_wait_1(struct tcp_engine *e, uint32_t conn, struct tcp_seg
 
 	if (!tcp_input_check(e, conn, s) || !tcp_ack_input(e, conn, s) || !input_payload(e, conn, s))
 		return;
-	has_fin = tcp_data_take_fin(e, conn);
+	has_fin = tcp_data_take_fin(e, conn, false);
 	if (is_fin_acked(c)) {
 		if (has_fin) {
 			tcp_time_wait_enter(e, conn);
@@ -229,7 +229,7 @@ static void input_fin_wait_2(struct tcp_engine *e, uint32_t conn, struct tcp_seg
 {
 	if (!tcp_input_check(e, conn, s) || !tcp_ack_input(e, conn, s) || !input_payload(e, conn, s))
 		return;
-	if (tcp_data_take_fin(e, conn))
+	if (tcp_data_take_fin(e, conn, false))
 		tcp_time_wait_enter(e, conn);
 }
 
