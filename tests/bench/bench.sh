@@ -36,9 +36,6 @@ done
 
 record_begin
 pairs_make || exit 1
-if [ "${PARTS[*]}" != idle ] && [ "${PARTS[*]}" != batch ]; then
-	calibrate
-fi
 for part in "${PARTS[@]}"; do
 	progress_part "$part"
 	"part_$part"

@@ -8,6 +8,7 @@
 #   ixd_spin, ixd_sleep         ixd and its application on one core; without work it spins or sleeps at once
 #   ixd_dedicated               ixd on a core of its own, the application on the other
 #   raw                         the same AF_XDP socket without TCP: what cannot be exceeded
+#   raw_live                    the same with live frames as way out, as ixd has it
 #
 # Each stack has a pair of namespaces of its own with the same addresses; of the two CPUs the server's side has
 # SERVER_CPU and the generator CLIENT_CPU.
@@ -16,7 +17,7 @@ SOURCES=10.77.0.100-10.77.0.115 # of generators that open many connections
 ECHO=$IX_ADDR:7000
 HTTP=$IX_ADDR:8080
 KV=$IX_ADDR:11211
-declare -A TUNING=([kernel_block]=plain [kernel_spin]=plain [uring_block]=plain [uring_spin]=plain)
+declare -A TUNING=([kernel_block]=rps [kernel_spin]=rps [uring_block]=rps [uring_spin]=rps)
 HUGE_PAGES_OF_IXD=64 # of 2 MB: packet frames
 KERNEL_SERVERS=() # those that are built
 
@@ -58,49 +59,73 @@ pairs_make() {
 	[ ${#KERNEL_SERVERS[@]} = 4 ] || note limit kernel "k-uring is not built: no io_uring contender"
 }
 
-# ---- the kernel's best settings: where its receive side runs
+# ---- the kernel's best settings: where its receive side runs, and whether it merges segments
 
-# tune plain|rps|napi: the softirq in the sender's system call, on the server's CPU, or in a thread of its own
+# On a shared core the server's receive side belongs on the server's CPU: by RPS, by RPS behind GRO, or in a NAPI
+# thread pinned there. In the sender's call (plain, gro) it would have the generator's CPU as well; what the kernel
+# does then is told, and is no contender.
+WAYS=(rps gro_rps napi)
+WAYS_ELSEWHERE=(plain gro)
+
+# tune plain|gro|rps|gro_rps|napi: from whatever is set to this. With GRO a veth has NAPI, and takes live frames.
 tune() {
-	local dev="$T/sys-kernel/class/net/ix0" mask=0
-	[ "$1" != "${TUNED:-plain}" ] || return 0
-	if [ "${TUNED:-plain}" = napi ]; then
-		echo 0 >"$dev/threaded" && in_ix ethtool -K ix0 gro off >/dev/null || return 1
+	local dev="$T/sys-kernel/class/net/ix0" mask=0 gro=off
+	if [ "$(<"$dev/threaded")" = 1 ]; then
+		# Without NAPI nothing can be said of its thread: a part may have switched GRO off meanwhile.
+		in_ix ethtool -K ix0 gro on >/dev/null && echo 0 >"$dev/threaded" || return 1
 	fi
-	[ "$1" != rps ] || mask=$((1 << SERVER_CPU))
-	printf '%x' $mask >"$dev/queues/rx-0/rps_cpus" || return 1
-	TUNED=plain
-	if [ "$1" = napi ]; then
-		# Without GRO a veth has no NAPI.
-		in_ix ethtool -K ix0 gro on >/dev/null && echo 1 >"$dev/threaded" || return 1
-		echo "napi/ix0 $SERVER_CPU" >&"$SESSION_PIN"
-	fi
-	TUNED=$1
+	[[ $1 != *rps ]] || mask=$((1 << SERVER_CPU))
+	[[ $1 != gro* && $1 != napi ]] || gro=on
+	printf '%x' $mask >"$dev/queues/rx-0/rps_cpus" && in_ix ethtool -K ix0 gro $gro >/dev/null || return 1
+	[ "$1" = napi ] || return 0
+	echo 1 >"$dev/threaded" && echo "napi/ix0 $SERVER_CPU" >&"$SESSION_PIN"
 }
 
-# calibrate: for each kernel server the tuning with which it answers most at 64 connections
+# calibrate SERVICE UNIT FUNCTION SERVER...: for each server the way with which FUNCTION, which sets SCORE, says most
 calibrate() {
-	local server way rate best=0
-	PART=calibration
-	for server in "${KERNEL_SERVERS[@]}"; do
-		best=0
-		for way in plain rps napi; do
-			TUNING[$server]=$way
-			LOAD='{"messages_per_s": 0}'
-			contender_up "$server" echo && load "$ECHO" --connections 64 --duration 0.4 --warmup 0.2
+	local service=$1 unit=$2 score=$3 server way best told
+	shift 3
+	for server; do
+		best=0 told=
+		for way in "${WAYS[@]}" "${WAYS_ELSEWHERE[@]}"; do
+			TUNING[$server]=$way SCORE=0
+			contender_up "$server" "$service" && "$score"
 			contender_down
-			rate=$(jq '.messages_per_s | floor' <<<"$LOAD")
-			sample "calibration_$way" "$server" "$rate"
-			[ "$rate" -gt "$best" ] && best=$rate BEST[$server]=$way
+			sample "calibration_${PART}_$way" "$server" "$SCORE"
+			told+="${told:+, }$way $SCORE"
+			[[ " ${WAYS_ELSEWHERE[*]} " != *" $way "* ]] || continue
+			! at_least "$SCORE" "$best" || best=$SCORE BEST[$server]=$way
 		done
-		TUNING[$server]=${BEST[$server]:-plain}
-		note setting "$server" "${TUNING[$server]} ($best messages/s at 64 connections in the calibration)"
-		echo "bench: calibration: $server answers most with ${TUNING[$server]}"
+		TUNING[$server]=${BEST[$server]:-rps}
+		note setting "$server, $PART" "${TUNING[$server]} (calibration, $unit: $told)"
+		echo "bench: calibration of $PART: $server with ${TUNING[$server]}: $told"
 	done
-	use_pair kernel
-	tune plain
 }
 declare -A BEST=()
+
+# What is best for one is not for another: each part asks with its own load.
+SCORE_LOAD=(--duration 0.3 --warmup 0.1)
+score_messages() {
+	load "$ECHO" --connections 64 "${SCORE_LOAD[@]}" && SCORE=$(jq '.messages_per_s | floor' <<<"$LOAD")
+}
+score_trips() {
+	load "$ECHO" "${SCORE_LOAD[@]}" && SCORE=$(jq '1e6 / .latency_us.p50 | floor' <<<"$LOAD")
+}
+score_connections() {
+	load "$ECHO" --source "$SOURCES" --connections 64 --round-trips 1 "${SCORE_LOAD[@]}" &&
+		SCORE=$(jq '.connections_per_s | floor' <<<"$LOAD")
+}
+score_key_value() {
+	load "$KV" --workload usr --connections 64 "${SCORE_LOAD[@]}" &&
+		SCORE=$(jq '.messages_per_s | floor' <<<"$LOAD")
+}
+score_bulk() {
+	local from to
+	RUNS=1 measure gbps "$HTTP" get --path /file >/dev/null # the first meets a cold server
+	from=$(RUNS=1 measure gbps "$HTTP" get --path /file)
+	to=$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")
+	SCORE=$(awk -v a="$from" -v b="$to" 'BEGIN { printf "%.3f", a + b }')
+}
 
 # ---- servers
 
@@ -166,7 +191,7 @@ ixd_server() { # SERVICE APP_SPIN_US
 	serve server taskset -c "$SERVER_CPU" "${program[@]}" -s "$2"
 }
 
-# raw_up [--sink]: the raw AF_XDP reflector in ixd's place
+# raw_up [IX-REFLECT-ARGUMENTS]: the raw AF_XDP reflector in ixd's place
 raw_up() {
 	use_pair ixd
 	start server in_ix ix-reflect --if ix0 --listen "$ECHO" --cpu "$SERVER_CPU" "$@"

@@ -11,8 +11,8 @@ NOTES=$BENCH_OUT/notes.jsonl
 ROUND=0
 
 # Seconds that a part takes, in full and QUICK, for the progress line.
-declare -A PART_SECONDS=([rtt]=80 [msgs]=170 [conn]=75 [bulk]=35 [many]=100 [kv]=130 [batch]=50 [idle]=20)
-declare -A PART_SECONDS_QUICK=([rtt]=25 [msgs]=35 [conn]=13 [bulk]=11 [many]=11 [kv]=27 [batch]=13 [idle]=3)
+declare -A PART_SECONDS=([rtt]=105 [msgs]=190 [conn]=95 [bulk]=45 [many]=110 [kv]=145 [batch]=50 [idle]=20)
+declare -A PART_SECONDS_QUICK=([rtt]=45 [msgs]=55 [conn]=33 [bulk]=16 [many]=21 [kv]=37 [batch]=13 [idle]=3)
 
 record_begin() {
 	: >"$SAMPLES"
@@ -71,7 +71,7 @@ samples_of_load() {
 	for pair; do
 		jq -c --arg part "$PART" --arg figure "${pair%%=*}" --arg contender "$contender" --argjson x "$x" \
 			--argjson round "$ROUND" '$ARGS.named + {value: '"${pair#*=}"', p99_us: .latency_us.p99,
-			messages: .messages, errors: .errors.sum, retransmits, rx_ring_drops, generator_busy}' \
+			messages: .messages, errors: .errors.sum, retransmits, rx_ring_drops, generator_busy, transmit}' \
 			<<<"$LOAD" >>"$SAMPLES"
 	done
 }

@@ -6,30 +6,14 @@
 
 part_bulk() {
 	local bytes=256M contenders=(kernel_block kernel_tso ixd_spin raw)
+	# Against the kernel's best wherever it runs: the peer's end is the kernel's for all.
+	local WAYS=(plain gro rps gro_rps napi) WAYS_ELSEWHERE=()
 	[ -z "${QUICK:-}" ] || bytes=64M
 	BULK_BYTES=$bytes
 	head -c $bytes /dev/urandom >"$T/www/file"
-	calibrate_bulk
+	calibrate http "Gb/s, both directions together" score_bulk kernel_block
 	rounds "$ROUNDS" bulk_turn "${contenders[@]}"
 	rm "$T/www/file"
-}
-
-# What is best for messages need not be for bulk: the tuning with which both directions together are fastest.
-calibrate_bulk() {
-	local way sum best=0 chosen=plain
-	for way in plain rps napi; do
-		TUNING[kernel_block]=$way
-		contender_up kernel_block http || continue
-		RUNS=1 measure gbps "$HTTP" get --path /file >/dev/null
-		sum=$(RUNS=1 measure gbps "$HTTP" get --path /file)
-		sum=$(awk -v a="$sum" -v b="$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")" \
-			'BEGIN { printf "%.3f", a + b }')
-		contender_down
-		sample "bulk_calibration_$way" kernel_block "$sum"
-		! at_least "$sum" "$best" || best=$sum chosen=$way
-	done
-	TUNING[kernel_block]=$chosen
-	note setting "kernel, bulk" "$chosen (both directions together $best Gb/s in the calibration)"
 }
 
 bulk_turn() {

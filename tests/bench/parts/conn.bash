@@ -7,6 +7,7 @@
 TRIPS=(1 2 8 32 128 512 1024)
 
 part_conn() {
+	calibrate echo connections/s score_connections "${KERNEL_SERVERS[@]}"
 	rounds "$ROUNDS" conn_turn "${KERNEL_SERVERS[@]}" ixd_spin
 	rounds "$CURVE_ROUNDS" trips_turn "${KERNEL_SERVERS[@]}" ixd_spin
 }

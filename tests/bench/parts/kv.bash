@@ -10,6 +10,7 @@ KV_LOADS=(20 40 60 70 80 90) # percent of what a closed loop achieves
 
 part_kv() {
 	has_tool ix-kv kv_usr_sla && has_tool k-kv kv_usr_sla || return 0
+	calibrate kv requests/s score_key_value kernel_block kernel_spin
 	rounds "$ROUNDS" kv_turn kernel_block kernel_spin ixd_spin
 }
 

@@ -15,6 +15,7 @@ part_many() {
 	limit=$(ulimit -Hn)
 	[ "$limit" -ge 250100 ] || note limit many "a process may have $limit descriptors (RLIMIT_NOFILE): with \
 epoll or io_uring, one process cannot hold more connections; the kernel was not measured beyond"
+	calibrate echo messages/s score_messages kernel_spin uring_spin
 	rounds "$rounds" many_turn "${KERNEL_SERVERS[@]}" ixd_spin
 	rounds "$CURVE_ROUNDS" memory_turn ixd_spin
 }

@@ -8,17 +8,24 @@ SIZES=(64 256 1024 4096 16384 65536 262144 524288)
 MANY_SIZES=(64 128 256 512 1024 2048 4096 8192)
 
 part_msgs() {
-	rounds "$ROUNDS" msgs_turn "${KERNEL_SERVERS[@]}" ixd_spin raw
+	calibrate echo messages/s score_messages "${KERNEL_SERVERS[@]}"
+	rounds "$ROUNDS" msgs_turn "${KERNEL_SERVERS[@]}" ixd_spin raw raw_live
 	rounds "$CURVE_ROUNDS" sizes_turn "${KERNEL_SERVERS[@]}" ixd_spin
 	both_ends
 }
 
 msgs_turn() {
 	local connections
-	if [ "$1" = raw ]; then
-		raw_msgs_turn
+	case $1 in
+	raw)
+		raw_msgs_turn raw
 		return
-	fi
+		;;
+	raw_live)
+		raw_msgs_turn raw_live --transmit auto
+		return
+		;;
+	esac
 	contender_up "$1" echo || return 1
 	for connections in 64 1024; do
 		load "$ECHO" --connections $connections || return 1
@@ -41,13 +48,14 @@ cross_check() {
 	samples_of_load "$1" 64 cross_check_msgs_64=.messages_per_s
 }
 
-raw_msgs_turn() {
-	local in_flight
+raw_msgs_turn() { # CONTENDER IX-REFLECT-ARGUMENTS...
+	local in_flight contender=$1
+	shift
 	command -v ix-reflect >/dev/null || return 0
-	raw_up || return 1
+	raw_up "$@" || return 1
 	for in_flight in 64 1024; do
 		load "$ECHO" --raw --in-flight $in_flight || return 1
-		samples_of_load raw $in_flight "msgs_$in_flight=.messages_per_s" \
+		samples_of_load "$contender" $in_flight "msgs_$in_flight=.messages_per_s" \
 			"p99_${in_flight}_us=.latency_us.p99" "p999_${in_flight}_us=.latency_us.p999"
 	done
 }

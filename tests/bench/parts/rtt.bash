@@ -10,6 +10,7 @@ part_rtt() {
 }
 
 rtt_shared() {
+	calibrate echo "round trips/s by the median" score_trips "${KERNEL_SERVERS[@]}"
 	rounds "$ROUNDS" rtt_shared_turn "${KERNEL_SERVERS[@]}" ixd_spin ixd_sleep
 }
 

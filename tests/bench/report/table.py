@@ -14,6 +14,7 @@ NAMES = {
     "ixd_dedicated": "ixd, dedicated core",
     "ixd_both": "ixd at both ends",
     "raw": "raw AF_XDP",
+    "raw_live": "raw AF_XDP, live frames out",
 }
 
 # figure: (words, unit, factor)
@@ -134,7 +135,9 @@ def machine(results):
     ]
     lines += [f"- Warning: {text}." for text in about["warnings"]]
     lines += [f"- Limit: {text}." for text in results["limits"]]
-    lines += [f"- {NAMES.get(key, key)}: {text}." for key, text in results["settings"].items()]
+    for key, text in results["settings"].items():
+        name, comma, part = key.partition(", ")
+        lines.append(f"- {NAMES.get(name, name)}{comma}{part}: {text}.")
     lines += [f"- Fault: {text}." for text in results["faults"]]
     for name, parts in results["losses"].items():
         words = "; ".join(
