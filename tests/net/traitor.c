@@ -3,14 +3,19 @@
  * Stands in for ixd-dataplane or ixd-control, as one that an attacker has taken over: says to the supervisor
  * whatever may be said and more. argv[0] tells which of the two it is; what it learns goes to standard error.
  */
+#include <linux/bpf.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "bpf/transmit.h"
 #include "daemon/common/msg.h"
 #include "tests/net/k.h"
 
 #define FLOOD    20000
+#define RUNS     3000
 #define FILL_MAX 1024 /* bytes of a message that are made random */
 
 static uint64_t seed;
@@ -150,7 +155,7 @@ static void flood_malformed(void)
 	}
 }
 
-static void receive(struct msg *m, int *fds)
+static unsigned receive(struct msg *m, int *fds)
 {
 	char control[CMSG_SPACE(MSG_FDS_MAX * sizeof(int))];
 	struct iovec part = {.iov_base = m, .iov_len = sizeof(*m)};
@@ -160,8 +165,10 @@ static void receive(struct msg *m, int *fds)
 	if (recvmsg(MSG_CHILD_FD, &header, 0) <= 0)
 		exit(0);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-	if (c != NULL && fds != NULL)
-		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	if (c == NULL || fds == NULL)
+		return 0;
+	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	return (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 }
 
 /* Asks for a change in the name of the best that it has at hand; the supervisor made all of these as root. */
@@ -196,10 +203,90 @@ static void control(void)
 	flood_malformed();
 }
 
+static long bpf(int command, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, command, attr, sizeof(*attr));
+}
+
+/* A UDP packet to ixd's own address, for everybody on the link: were it passed to the kernel, this would
+ * count it. */
+static void slot_fill(struct ixd_tx_slot *slot)
+{
+	static const uint8_t packet[] = {
+	    255,  255, 255, 255, 255, 255, 2,    0, 0, 0,  0, 9, 8,  0,                      /* Ethernet */
+	    0x45, 0,   0,   28,  0,   0,   0x40, 0, 1, 17, 0, 0, 10, 77, 0, 2, 10, 77, 0, 1, /* IPv4 */
+	    0,    9,   0,   9,   0,   8,   0,    0};
+	uint8_t *ip = slot->data + 14;
+	uint32_t sum = 0;
+
+	memcpy(slot->data, packet, sizeof(packet));
+	for (unsigned i = 0; i < 20; i += 2)
+		sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+	slot->port = random_number(4) ? random_index(IXD_IFACES_MAX) : random_number(64);
+	slot->len = random_number(4) ? (uint32_t)sizeof(packet) + random_number(1400) : random_index(2040);
+}
+
+/* Maps of others by their numbers, as the one with the devices: they must not be had. */
+static void maps_reach_for(int program_fd)
+{
+	uint32_t ids[16];
+	struct bpf_prog_info info = {.nr_map_ids = 16, .map_ids = (uintptr_t)ids};
+	union bpf_attr attr = {
+	    .info = {.bpf_fd = (uint32_t)program_fd, .info_len = sizeof(info), .info = (uintptr_t)&info}};
+
+	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0)
+		return;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < 16; i++) {
+		memset(&attr, 0, sizeof(attr));
+		attr.map_id = ids[i];
+		if (bpf(BPF_MAP_GET_FD_BY_ID, &attr) >= 0)
+			fprintf(stderr, "traitor: has a map by its number\n");
+	}
+}
+
+/* Runs the transmit program in every way that comes to mind, outside the sandbox. */
+static void transmit(int program_fd, int slots_fd, int cursors_fd)
+{
+	const size_t slots_bytes = sizeof(struct ixd_tx_slot) * IXD_TX_SLOTS;
+	struct ixd_tx_slot *slots = mmap(NULL, slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, slots_fd, 0);
+	struct ixd_tx_cursor *cursors = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, cursors_fd, 0);
+	unsigned done = 0;
+
+	if (slots == MAP_FAILED || cursors == MAP_FAILED)
+		k_die("traitor: maps: %s", strerror(errno));
+	maps_reach_for(program_fd);
+	for (unsigned run = 0; run < RUNS; run++) {
+		struct ixd_tx_call call = {.core = random_number(3) ? 0 : random_index(IXD_CORES_MAX)};
+		struct xdp_md context = {.data_end = sizeof(call), .ingress_ifindex = random_number(8)};
+		union bpf_attr attr = {.test = {.prog_fd = (uint32_t)program_fd,
+						.data_in = (uintptr_t)&call,
+						.data_size_in = sizeof(call),
+						.repeat = 1 + random_number(64)}};
+
+		for (unsigned i = 0; i < 64; i++)
+			slot_fill(&slots[i]);
+		cursors[0].next = random_number(4) ? 0 : random_index(IXD_TX_SLOTS);
+		attr.test.flags = random_number(4) ? BPF_F_TEST_XDP_LIVE_FRAMES : 0;
+		if (random_number(2)) {
+			attr.test.ctx_in = (uintptr_t)&context;
+			attr.test.ctx_size_in = sizeof(context);
+		}
+		done += bpf(BPF_PROG_TEST_RUN, &attr) == 0;
+	}
+	fprintf(stderr, "traitor: transmit: %u runs\n", done);
+}
+
 static void dataplane(void)
 {
-	struct msg m = {.type = MSG_SUP_READY};
+	struct msg m = {.type = MSG_NONE};
+	int fds[MSG_FDS_MAX] = {0};
 
+	if (receive(&m, fds) == 10)
+		transmit(fds[7], fds[8], fds[9]);
+	m.type = MSG_SUP_READY;
 	say(&m, bytes_of(m.type), NULL, 0);
 	fprintf(stderr, "traitor: dataplane, seed %llu\n", (unsigned long long)seed);
 	switch (random_number(4)) {

@@ -5,6 +5,23 @@
 . "$(dirname "$0")/../lib/harness.sh"
 
 net_pair || exit 1
+# The other end takes frames without skbs, so that there is XDP transmit. Another link, which is not ixd's: of
+# the kernel's own, nothing is sent there.
+in_peer ethtool -K p0 gro on
+ip netns add third
+ip -n ix link add other0 type veth peer name other1 netns third
+for place in ix/other0 third/other1; do
+	ip netns exec "${place%/*}" sysctl -qw "net.ipv6.conf.${place#*/}.disable_ipv6=1"
+	[ "$place" = ix/other0 ] || ip netns exec third ethtool -K other1 gro on
+	ip -n "${place%/*}" link set "${place#*/}" up
+done
+received_by() {
+	ip -n "$1" -j -s link show dev "$2" | jq '.[0].stats64.rx.packets'
+}
+udp_seen() {
+	in_ix awk '/^Udp: [0-9]/ { print $2 + $3 + $4 }' /proc/net/snmp
+}
+other_before=$(received_by third other1) peer_before=$(received_by peer p0) udp_before=$(udp_seen)
 # Which ports they may hold says the policy of the clients that are there.
 POLICY="policy = ( { user = \"$CLIENT_ID\"; listen = ( \"*:7000-7149\" ); connect = ( \"*:*\" ); } );" ixd_conf default
 ixd_start || exit 1
@@ -27,6 +44,15 @@ seen() {
 }
 check "the supervisor starts it again and again" wait_until 60 seen
 check "the supervisor is the same process" kill -0 "$supervisor"
+if grep -q 'traitor: transmit' "$T/log/ixd-default"; then
+	check "it could run the transmit program" grep -Eq 'traitor: transmit: [1-9][0-9]+ runs' "$T/log/ixd-default"
+	check "and send through the instance's interface" test "$(received_by peer p0)" -gt "$peer_before"
+	check "and through no other" test "$(received_by third other1)" = "$other_before"
+	check "and pass nothing to the kernel" test "$(udp_seen)" = "$udp_before"
+	check "and have no map by its number" not grep -q 'traitor: has a map' "$T/log/ixd-default"
+else
+	skip "the transmit program" "$(grep -m 1 'no XDP transmit' "$T/log/ixd-default")"
+fi
 check "it holds no port beyond the policy of its clients" \
 	bash -c "! in_ix ss -Htanl | awk '{ sub(/.*:/, \"\", \$4); if (\$4 < 7000 || \$4 > 7149) exit 1 }'; true"
 stop second KILL
