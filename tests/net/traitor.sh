@@ -19,6 +19,7 @@ received_by() {
 	ip -n "$1" -j -s link show dev "$2" | jq '.[0].stats64.rx.packets'
 }
 udp_seen() {
+	# shellcheck disable=SC2016 # awk's own
 	in_ix awk '/^Udp: [0-9]/ { print $2 + $3 + $4 }' /proc/net/snmp
 }
 other_before=$(received_by third other1) peer_before=$(received_by peer p0) udp_before=$(udp_seen)

@@ -60,7 +60,8 @@ static int look(void)
 		return 11;
 	if (dup2(other[0], other[1]) != other[1] || close(other[1]) != 0)
 		return 12;
-	/* bpf(2): a test run is refused by the kernel, for its attributes or by its own rules; others by us. */
+	/* bpf(2): a test run is refused by the kernel, for its attributes or by its own rules; others by us.
+	 */
 	for (int command = 0; command < 40; command++)
 		if (command != BPF_PROG_TEST_RUN &&
 		    !is_refused(syscall(SYS_bpf, command, &attributes, sizeof(attributes))))
