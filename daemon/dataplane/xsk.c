@@ -26,6 +26,9 @@ _Static_assert(IXD_IFACES_MAX <= PASS_IFACE_MASK, "the largest number is no inte
 /* FILL takes frames down to this part of the pool, so that sending finds some, unless a FILL ring is nearly
  * empty: then receiving goes first. */
 #define FILL_FLOOR_PART   4
+/* Longer than a driver is in its interrupt handler, whatever takes its CPU away; ten times a second costs
+ * nothing. */
+#define FILL_DOUBT_NS     100000000u
 
 static uint32_t comp_reap(struct core *core, struct xsk_port *port)
 {
@@ -139,6 +142,22 @@ void xsk_reap(struct core *core)
 	passed_take(core);
 }
 
+/* A zero-copy driver that finds its FILL ring empty says that it waits to be told, and may say so a moment
+ * after the ring was filled again: no packet comes then, and with it no refill. So the word is looked at in
+ * every turn, not only after a refill; and a core sleeps no longer than FILL_DOUBT_NS while that moment may
+ * not be over. */
+static void port_wake(struct xsk_port *port)
+{
+	if (xsk_ring_wants_wakeup(&port->fill) && xsk_ring_backlog(&port->fill) > 0)
+		(void)recvfrom(port->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+static bool port_is_doubted(const struct xsk_port *port)
+{
+	return port->was_fill_empty &&
+	       __atomic_load_n(port->fill.consumer, __ATOMIC_RELAXED) == port->fill_empty_at;
+}
+
 static void port_refill(struct core *core, struct xsk_port *port)
 {
 	struct frame_pool *pool = core->frames;
@@ -153,6 +172,8 @@ static void port_refill(struct core *core, struct xsk_port *port)
 	port->has_rx_low = is_low;
 	if (room < XSK_REFILL_FRAMES || pool->count <= floor || pool->rx_lent >= pool->rx_lent_max)
 		return;
+	port->was_fill_empty = port->is_zerocopy && room == slots;
+	port->fill_empty_at = port->fill.cons;
 	count = pool->count - floor < room ? pool->count - floor : room;
 	if (count > pool->rx_lent_max - pool->rx_lent)
 		count = pool->rx_lent_max - pool->rx_lent;
@@ -168,15 +189,18 @@ static void port_refill(struct core *core, struct xsk_port *port)
 	}
 	/* Release in xsk_ring_submit() orders the ownership bytes before the index, too. */
 	xsk_ring_submit(&port->fill);
-	/* A zero-copy driver that ran out of frames waits to be told; in copy mode nobody sets the flag. */
-	if (xsk_ring_wants_wakeup(&port->fill))
-		(void)recvfrom(port->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	if (port->is_zerocopy)
+		port_wake(port);
 }
 
 void xsk_refill(struct core *core)
 {
-	if (core->xsk->refill_credit < XSK_REFILL_FRAMES)
+	if (core->xsk->refill_credit < XSK_REFILL_FRAMES) {
+		for (uint32_t i = 0; i < core->xsk->ports_count; i++)
+			if (core->xsk->ports[i].is_zerocopy && core->xsk->ports[i].is_primary)
+				port_wake(&core->xsk->ports[i]);
 		return;
+	}
 	core->xsk->refill_credit = 0;
 	for (uint32_t i = 0; i < core->xsk->ports_count; i++)
 		if (core->xsk->ports[i].is_primary)
@@ -451,7 +475,13 @@ bool xsk_has_work(struct core *core)
 
 tcp_time xsk_next_timer(const struct core *core)
 {
-	return core->xsk->stalled_count > 0 ? core->xsk->stall_until : (tcp_time){0};
+	const struct xsk_core *xsk = core->xsk;
+	tcp_time t = xsk->stalled_count > 0 ? xsk->stall_until : (tcp_time){0};
+
+	for (uint32_t i = 0; i < xsk->ports_count; i++)
+		if (port_is_doubted(&xsk->ports[i]) && (t.ns == 0 || t.ns > core->now.ns + FILL_DOUBT_NS))
+			t.ns = core->now.ns + FILL_DOUBT_NS;
+	return t;
 }
 
 bool xsk_fill_is_low(const struct core *core)

@@ -34,9 +34,11 @@ struct xsk_port {
 	bool has_tx, is_primary, is_zerocopy;
 	bool is_tx_stalled;  /* the kernel did not take all; to be kicked again */
 	bool has_rx_low;     /* counted as low until it has been refilled */
+	bool was_fill_empty; /* when it was last refilled, by zero copy: its driver may be about to wait */
 	uint16_t owner_core; /* that serves the queue's FILL and COMPLETION rings */
 	uint32_t queue;
-	uint32_t tx_staged; /* descriptors that wait for xsk_tx_burst() */
+	uint32_t fill_empty_at; /* its consumer index then: once that moves, the driver has taken from it */
+	uint32_t tx_staged;     /* descriptors that wait for xsk_tx_burst() */
 	struct xsk_map maps[4];
 };
 

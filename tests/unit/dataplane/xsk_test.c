@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/unit/dataplane/packet_fixture.h"
 
@@ -39,6 +41,36 @@ Test(xsk, refill_fills_the_ring_and_leaves_some)
 	cr_assert_eq(f.core->frames->count, FIXTURE_FRAMES - FIXTURE_SLOTS);
 	xsk_refill(f.core); /* nothing came back since */
 	cr_assert_eq(*f.port->fill.producer, FIXTURE_SLOTS);
+}
+
+/* The driver found the ring empty, and says so only after it has been filled: no other refill is due then. */
+Test(xsk, driver_that_begins_to_wait_late_is_woken)
+{
+	int pair[2], fd = f.port->fd;
+	char byte = 0;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+	f.port->fd = pair[0];
+	f.port->is_zerocopy = true;
+	cr_assert_eq(xsk_next_timer(f.core).ns, 0);
+	xsk_refill(f.core);
+	cr_assert_gt(xsk_next_timer(f.core).ns, f.core->now.ns, "sleeps only for a while");
+	cr_assert_eq(send(pair[1], &byte, 1, 0), 1);
+	xsk_refill(f.core);
+	cr_assert_eq(recv(pair[0], &byte, 1, MSG_PEEK), 1, "nobody waits, nobody is woken");
+	*f.port->fill.flags = XDP_RING_NEED_WAKEUP;
+	xsk_refill(f.core);
+	cr_assert_eq(recv(pair[0], &byte, 1, MSG_PEEK), -1, "woken");
+	*f.port->fill.consumer += 1;
+	cr_assert_eq(xsk_next_timer(f.core).ns, 0, "it has taken frames: sleeps as long as it likes");
+	/* Without a frame in the ring there is nothing to tell. */
+	*f.port->fill.consumer = *f.port->fill.producer;
+	cr_assert_eq(send(pair[1], &byte, 1, 0), 1);
+	xsk_refill(f.core);
+	cr_assert_eq(recv(pair[0], &byte, 1, MSG_PEEK), 1);
+	f.port->fd = fd;
+	close(pair[0]);
+	close(pair[1]);
 }
 
 Test(xsk, packets_go_round_for_ever)
