@@ -297,7 +297,8 @@ static const struct config_key iface_keys[] = {
      .doc = "where the XDP program runs: in the driver or in the generic path"},
     {.name = "copy",
      CHOICE(struct config_iface, copy, copies, XSK_COPY_AUTO),
-     .doc = "whether the driver writes packets straight into ixd's frames"},
+     .doc = "whether the driver writes packets straight into ixd's frames; auto: where it can, but "
+	    "not with virtio_net loaded as a module, which may lose what it sends so"},
     {.name = "rss",
      CHOICE(struct config_iface, rss, rss_uses, RSS_AUTO),
      .doc =

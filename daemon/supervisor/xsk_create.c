@@ -288,6 +288,14 @@ int xsk_counters_read(int fd, struct xsk_counters *counters)
 	return 0;
 }
 
+bool xsk_zerocopy_is_unsound(const char *iface_name)
+{
+	char driver[32];
+
+	xsk_driver_name(iface_name, driver, sizeof(driver));
+	return strcmp(driver, "virtio_net") == 0 && access("/sys/module/virtio_net/initstate", F_OK) == 0;
+}
+
 /* The kernel's folder of receive queues, where a driver has no ethtool for them. It shows the namespace that
  * sysfs was mounted in, so the interface number must be the same. */
 static int queues_from_sysfs(const char *iface_name)

@@ -96,7 +96,8 @@ static int primary_open(struct supervisor *supervisor, struct xsk_request *reque
 			const struct msg_xsk *place, enum xsk_copy wanted, struct view_queue *seen,
 			struct xsk_made *made, struct why *why)
 {
-	bool is_tried = wanted == XSK_COPY_AUTO && !request->is_late;
+	bool is_unsound = wanted == XSK_COPY_AUTO && xsk_zerocopy_is_unsound(request->iface_name);
+	bool is_tried = wanted == XSK_COPY_AUTO && !request->is_late && !is_unsound;
 	int error = 0;
 
 	request->is_primary = true;
@@ -112,6 +113,10 @@ static int primary_open(struct supervisor *supervisor, struct xsk_request *reque
 		error = xsk_open(supervisor, request, *place, made, why);
 	} else if (!error && made->copy_why[0]) {
 		snprintf(seen->copy_why, sizeof(seen->copy_why), "%s", made->copy_why);
+	} else if (!error && is_unsound) {
+		snprintf(
+		    seen->copy_why, sizeof(seen->copy_why),
+		    "virtio_net as a module may lose what zero copy sends; copy = \"zerocopy\" demands it");
 	} else if (!error && wanted == XSK_COPY_AUTO && request->is_late) {
 		snprintf(seen->copy_why, sizeof(seen->copy_why), "before Linux 6.4 zero copy is not tried");
 	}
