@@ -4,9 +4,10 @@
 # What is tried of a NIC, whatever its driver: in a virtual machine (newest.sh), or on an interface that the user
 # names (make check-nic). in_guest runs a command on ixd's side, with the functions of guest.bash; in_peer on the
 # other, which is the kernel. NIC_ADDR is ixd's address, DRIVER the interface's driver, QUEUES how many it has.
-# nic_result DRIVER WHAT is told what was tried.
+# nic_result DRIVER WHAT is told what was tried. COPY is what the configuration says where zero copy is wanted, SEEN_IF
+# the peer's interface, empty where scripts of ours cannot run there.
 
-CORES=2
+CORES=2 COPY=auto
 
 # download MB: by curl from ix-httpd; both ends make the same pattern
 download() {
@@ -33,11 +34,13 @@ serving() {
 		check "$what: ix-httpd" in_guest "as_client httpd ix-httpd -l $NIC_ADDR:8080 --root \$W/www --sink /sink"
 }
 
+# ended RESULT [may_stray]: an empty one is told later
 ended() {
 	check "$what: frames add up to the UMEM, none was touched" in_guest "frames_are_right"
+	in_guest "ixctl stats -g frames | tr -s ' ' | tr '\\n' ' '; echo"
 	check "$what: no packet was lost to a wrong queue" in_guest "nothing_lost ${2:-}"
 	check "$what: all ends in order" in_guest "stopped echo && stopped httpd && ixd_down"
-	nic_result "$DRIVER, $what" "$1"
+	[ -z "$1" ] || nic_result "$DRIVER, $what" "$1"
 }
 
 status_says() {
@@ -67,22 +70,74 @@ hold_again() {
 # What the driver has: zero copy where it can, RSS where it may be set. SAYS is what status must say.
 case_best() {
 	what="best mode, $QUEUES queues, $CORES cores"
-	serving auto || return 1
+	serving $COPY || return 1
 	[ -z "${SAYS:-}" ] || check "$what: status: $SAYS" status_says "$SAYS"
 	[ -z "${SAYS:-}" ] || what="zero copy, RSS, $QUEUES queues, $CORES cores"
-	check "$what: 200 connections" echo_all 200 10000
+	check "$what: ${CONNECTIONS:=200} connections" echo_all "$CONNECTIONS" 10000
 	all_have_a_part
 	check "$what: every group has a core, and each core its part" in_guest \
 		"ixctl flows --json | jq -e '.groups | length == 256 and ([.[] | select(. == 1)] | length) == 128'"
 	check "$what: download of 64 MB" download 64
 	check "$what: upload of 64 MB" upload 64
 	in_guest "ixctl status"
-	ended "200 connections over all queues and cores, 64 MB out, 64 MB in"
+	ended "$CONNECTIONS connections over all queues and cores, 64 MB out, 64 MB in"
+}
+
+# The table is kept, set and set back. What the NIC's RSS cannot know: an ICMP error comes by a queue of its own hash,
+# not by that of the flow that it quotes.
+case_rss() {
+	what="RSS kept, then set, $QUEUES queues, $CORES cores"
+	check "$what: the driver shows its table" in_guest "rss_table >\$W/rss.first" || return 1
+	serving $COPY keep || return 1
+	check "$what: kept as it is, one socket for each queue" status_says \
+		'.rss == "aligned" and all(.queue_list[]; .sockets == 1)'
+	start hold in_peer k-client "$NIC_ADDR:7000" hold --connections 20 --bytes 100 --timeout 170
+	check "$what: 20 connections that stay" wait_line hold 'held=20' 30
+	ROUNDS=0
+	hold_round "RSS"
+	[ -z "$SEEN_IF" ] || errors_reach_their_flows
+	check "$what: somebody leads all to one queue" in_guest "ethtool -X $NIC equal 1"
+	check "$what: ixd sees it" in_guest "says ixd 'somebody has changed its RSS table'"
+	check "$what: and steers in software, with new sockets" wait_until 10 status_says \
+		".rss == \"software\" and .copy != \"closed\" and all(.queue_list[]; .sockets == $CORES)"
+	check "$what: and serves" echo_all 20 20000
+	hold_round "one queue"
+	stop hold
+	ended "table kept; changed by hand: steered in software; ICMP errors cross the cores" may_stray
+
+	serving $COPY auto || return 1
+	check "$what: ixd sets the table" in_guest "says ixd 'RSS table set so that flows come to the queues of their cores'"
+	check "$what: and says so" status_says '.rss == "aligned"'
+	check "$what: 100 connections" echo_all 100 4000
+	all_have_a_part
+	ended ""
+	check "$what: the table that ixd found is back" in_guest \
+		"ethtool -x $NIC | grep -A3 '^RX flow hash' | grep -Ex ' *0: +0 +0 +0 +0 +0 +0 +0 +0'"
+	check "$what: and, by the driver, the first one" in_guest \
+		"ethtool -X $NIC equal $QUEUES; rss_table | diff \$W/rss.first -"
+	nic_result "$DRIVER, $what" "table set by ixd, and set back at its end"
+}
+
+# The peer gets none of what ixd sends, so that it is in flight; a router says that it was too long.
+errors_reach_their_flows() {
+	in_peer nft -f - <<-RULES
+		table inet deaf { chain in { type filter hook input priority 0; tcp sport 7000 drop; }; }
+	RULES
+	start router in_peer "$TEST_ROOT/tests/vm/router.py" "$SEEN_IF" "$NIC_ADDR" 7000 20 1200
+	wait_line router 'router sees' 10
+	hold_again
+	check "$what: ICMP errors about 20 connections" wait_end router 60
+	in_peer nft delete table inet deaf
+	ROUNDS=$((ROUNDS + 1))
+	check "$what: each has reached its flow" wait_until 10 in_guest "[ \$(counters tcp.path_mtu_shrinks) = 20 ]"
+	check "$what: some by way of another core" in_guest \
+		"counters core.icmp_errors core.icmp_passed; [ \$(counters core.icmp_passed) -gt 0 ]"
+	check "$what: the connections go on, in smaller packets" wait_line hold "^round=$ROUNDS\$" 60
 }
 
 case_software() {
 	what="zero copy where it can, steered in software, $QUEUES queues, $CORES cores, frames watched"
-	serving auto software "check_frames = true;" || return 1
+	serving $COPY software "check_frames = true;" || return 1
 	check "$what: status: a socket for each queue and core" status_says \
 		".rss == \"software\" and all(.queue_list[]; .sockets == $CORES)"
 	check "$what: 200 connections" echo_all 200 4000
@@ -123,7 +178,7 @@ case_copy() {
 # else. A driver that has run out of frames must take new ones when they are there.
 case_starved() {
 	what="FILL rings run empty"
-	serving auto auto "watchdog_ms = 0; sizes = { ring_slots = 64; };" || return 1
+	serving $COPY auto "watchdog_ms = 0; sizes = { ring_slots = 64; };" || return 1
 	# Their first windows are more than there are frames.
 	start hold in_peer k-client "$NIC_ADDR:7000" hold --connections 200 --bytes 14000 --timeout 170
 	check "$what: 200 connections" wait_line hold 'held=200' 60
@@ -142,7 +197,7 @@ case_starved() {
 
 case_faults() {
 	what="faults"
-	serving auto auto "check_frames = true;" || return 1
+	serving $COPY auto "check_frames = true;" || return 1
 	start hold in_peer k-client "$NIC_ADDR:7000" hold --connections 20 --bytes 100 --timeout 170
 	check "$what: 20 connections that stay" wait_line hold 'held=20' 30
 	ROUNDS=0
@@ -157,6 +212,23 @@ case_faults() {
 	check "$what: serves with it" echo_all 10 20000
 	in_guest "ip link set $NIC mtu 1500"
 	hold_round "MTU"
+	if in_guest "ethtool -r $NIC" >"$T/log/says"; then
+		hold_round "the link is negotiated again"
+	else
+		check "$what: the link cannot be negotiated again, and the driver says so" in_guest "may_not ethtool -r $NIC"
+	fi
+	if [ "$QUEUES" -gt 1 ] && in_guest "ethtool -L $NIC combined 1" >"$T/log/says"; then
+		check "$what: ixd sees one queue" in_guest "says ixd '$NIC: has 1 queues now'"
+		check "$what: serves with it" wait_until 30 echo_all 10 20000
+		hold_round "one queue"
+		in_guest "ethtool -L $NIC combined $QUEUES"
+		check "$what: and all of them again" wait_until 30 status_says ".queues == $QUEUES and .copy != \"closed\""
+		hold_round "all queues"
+	elif [ "$QUEUES" -gt 1 ]; then
+		check "$what: the driver changes no number of queues now, and says so" in_guest \
+			"may_not ethtool -L $NIC combined 1"
+		hold_round "queues"
+	fi
 	if status_says '.rss == "aligned"' >"$T/log/says"; then
 		check "$what: the RSS table is changed by somebody else" in_guest "ethtool -X $NIC weight 1 0 0 0"
 		check "$what: ixd sees it" in_guest "says ixd 'somebody has changed its RSS table'"

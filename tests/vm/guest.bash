@@ -7,11 +7,27 @@
 NIC=${NIC:-ix0} W=${W:-/tmp} # W: for files
 declare -A PIDS=()
 
-# second_nic ADDRESS/LENGTH: ix1
-second_nic() {
-	ip link set eth1 name ix1
-	ip addr add "$1" dev ix1
-	ip link set ix1 up
+# other_nic DEVICE NAME ADDRESS/LENGTH
+other_nic() {
+	ip link set "$1" name "$2"
+	ip addr add "$3" dev "$2"
+	ip link set "$2" up
+}
+
+# all_queues QUEUES: all of the NIC's
+all_queues() {
+	ethtool -L "$NIC" combined 1
+	ethtool -L "$NIC" combined "$1"
+}
+
+# rss_table: as it is now, and the key; nothing where there is none
+rss_table() {
+	ethtool -x "$NIC" | sed '/^RSS hash function/,$d' | grep .
+}
+
+# may_not COMMAND...: the driver or the kernel refuses it, in words
+may_not() {
+	! "$@" >"$W/words" 2>&1 && cat "$W/words" && [ -s "$W/words" ]
 }
 
 # nic ADDRESS/LENGTH QUEUES: the NIC with as many queue pairs
@@ -111,17 +127,20 @@ ixd_down() {
 	stopped ixd && [ ! -e /sys/fs/bpf/ixd/default ] && [ ! -e /run/ixd/default/client.sock ]
 }
 
-# counter NAME: the sum over cores
-counter() {
-	ixctl stats -a --json | jq --arg name "$1" '[.counters[] | select("\(.group).\(.name)" == $name).value] | add'
+# counters NAME...: their sums over the cores, all read at once
+counters() {
+	ixctl stats -a --json | jq -r --arg names "$*" '[.counters[] | {key: "\(.group).\(.name)", value}] as $all |
+		[$names | split(" ")[] | . as $name | [$all[] | select(.key == $name).value] | add] | map(tostring) | join(" ")'
 }
 
 # Nothing is under way: no frame is worked on, the pools have all that are free, the rest is with the kernel. A driver
 # may tell only when it sends again that it has sent the last few, and a core that sleeps is not woken for frames of its
 # own that another core has got back.
 frames_at_rest() {
-	[ "$(counter frames.kernel_tx)" -le 64 ] && [ "$(counter frames.core)" = 0 ] &&
-		[ "$(counter frames.free)" = "$(counter core.frames_pool)" ] && [ "$(counter core.frame_faults)" = 0 ]
+	local tx core free pool faults
+	read -r tx core free pool faults <<<"$(counters frames.kernel_tx frames.core \
+		frames.free core.frames_pool core.frame_faults)"
+	[ "$tx" -le 64 ] && [ "$core" = 0 ] && [ "$free" = "$pool" ] && [ "$faults" = 0 ]
 }
 
 # frames_are_right: that comes true, and every frame of the UMEM has an owner
@@ -151,15 +170,16 @@ frames_ran_out() {
 # queue without the right socket, and nothing vanished between. With
 # an argument, somebody has led packets to other queues.
 nothing_lost() {
-	local redirected received closed dropped end=$((SECONDS + 3))
+	local redirected received closed homeless dropped end=$((SECONDS + 3))
 	while :; do
-		redirected=$(counter xdp.redirected) received=$(counter core.rx_packets)
-		closed=$(counter core.drop_rx_closed) dropped=$(kernel_dropped)
+		read -r redirected received closed homeless <<<"$(counters xdp.redirected core.rx_packets \
+			core.drop_rx_closed xdp.dropped_no_socket)"
+		dropped=$(kernel_dropped)
 		if [ "$redirected" = $((received + closed + dropped)) ] || [ "$SECONDS" -ge "$end" ]; then break; fi
 	done
-	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed"
-	ixctl status --json | jq -c '.interfaces[].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
-	[ "$(counter xdp.dropped_no_socket)" = 0 ] || [ -n "${1:-}" ] || return 1
+	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed, no socket $homeless"
+	ixctl status --json | jq -c '.interfaces[0].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
+	[ "$homeless" = 0 ] || [ -n "${1:-}" ] || return 1
 	[ "$redirected" = $((received + closed + dropped)) ]
 }
 

@@ -7,10 +7,9 @@
 . "$TEST_ROOT/tests/vm/cases.bash"
 
 # shellcheck disable=SC2034 # used by the cases
-NIC=ix0 NIC_ADDR=$GUEST_ADDR DRIVER=virtio_net QUEUES=4 RESET=1
+NIC=ix0 NIC_ADDR=$GUEST_ADDR DRIVER=virtio_net QUEUES=4 RESET=1 COPY=zerocopy SEEN_IF=p0
 # shellcheck disable=SC2034
-SAYS='.copy == "zerocopy" and .queues == 4 and .rss == "aligned" and
-	all(.queue_list[]; .sockets == 1 and .copy == "zerocopy")'
+SAYS='.copy == "zerocopy" and .queues == 4 and .rss == "aligned" and all(.queue_list[]; .sockets == 1 and .copy == "zerocopy")'
 
 nic_result() {
 	vm_result "$@"
@@ -19,19 +18,27 @@ nic_result() {
 vm_kernel trixie-backports newest
 vm_start 4 || exit 1
 in_guest "mkdir -p /tmp/www; cd /tmp/www; k-pattern 64M >64; k-pattern 16M >16; cd /work"
+check "the header of zero-copy packets is in unused memory" header_is_zero
 # All queue pairs: with fewer, and after a start with all as well, QEMU 7.2 loses what the peer sends until the number
 # has changed. Changing it after a zero-copy socket was closed stops kernel 7.3 inside virtio_net.
-in_guest "nic $NIC_ADDR/24 4; ethtool -L ix0 combined 1; ethtool -L ix0 combined 4"
+in_guest "nic $NIC_ADDR/24 4; all_queues 4"
 check "the peer reaches the machine" wait_until 30 in_peer ping -c 1 -W 1 -q "$NIC_ADDR"
-in_guest "second_nic $SECOND_ADDR/24"
-cases=${VM_CASES:-best,software,refused,copy,faults,starved}
+in_guest "other_nic eth1 ix1 $SECOND_ADDR/24; other_nic eth2 ix2 $THIRD_ADDR/24; NIC=ix2; all_queues 2; NIC=ix0"
+
+# nic_is NAME ADDRESS QUEUES: for the cases that follow
+nic_is() {
+	NIC=$1 NIC_ADDR=$2 QUEUES=$3 SEEN_IF=p${1#ix} SAYS=""
+	in_guest "NIC=$1"
+}
+
+cases=${VM_CASES:-best,software,refused,copy,faults,rss,starved}
 for name in ${cases//,/ }; do
-	# A packet for a queue without a buffer blocks, with QEMU 7.2's RSS, the TAP queue that it came by, which only
-	# buffers of that other queue open again: so the NIC without RSS.
-	if [ "$name" = starved ]; then
-		NIC=ix1 NIC_ADDR=$SECOND_ADDR QUEUES=1 SAYS=
-		in_guest "NIC=ix1"
-	fi
+	case $name in
+	rss) nic_is ix2 "$THIRD_ADDR" 2 ;;
+	# A queue without a buffer blocks, in QEMU 7.2 with RSS, the TAP queue that its packet came by, and only buffers
+	# of that other queue open it again: so the NIC with one queue.
+	starved) nic_is ix1 "$SECOND_ADDR" 1 ;;
+	esac
 	"case_$name"
 done
 printf "%s\n" "sync; busybox poweroff -f" >&"$VM_TO"
