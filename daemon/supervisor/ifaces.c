@@ -241,7 +241,8 @@ static void open_check(struct supervisor *supervisor, uint32_t index)
 	struct why why;
 
 	if (if_indextoname(seen->ifindex, name) == NULL) {
-		iface->has_rss_before = false; /* nothing to set back: the next device has a table of its own */
+		/* Nothing to set back: the next device has a table of its own. */
+		iface->has_rss_before = false;
 		iface_close(supervisor, index, "its device is gone (unbound from its driver, or removed)");
 		return;
 	}
