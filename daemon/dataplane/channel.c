@@ -19,6 +19,10 @@
 /* A client that had no command in so many turns is looked at less often. */
 #define IDLE_TURNS_MAX     256u
 
+/* Commands whose lines are asked for along with the index, which comes as slowly as each of them: what an
+ * answer to a request costs. */
+#define COMMANDS_AHEAD     2u
+
 /* A client that floods its doorbell costs at most so many reads per wake. */
 #define DOORBELL_READS_MAX 4
 
@@ -72,6 +76,27 @@ uint32_t channel_commands_waiting(struct channel *channel)
 		return waiting;
 	channel_fault(channel, "its command index is out of range");
 	return 0;
+}
+
+static void commands_prefetch(const struct channel *channel)
+{
+	for (uint32_t i = 0; i < COMMANDS_AHEAD; i++)
+		__builtin_prefetch(&channel->cmds[(channel->cmd_cons + i) & (channel->cmd_slots - 1)]);
+}
+
+bool channels_have_commands(const struct client_side *side)
+{
+	if (side->idle_count > 0)
+		return true;
+	for (uint32_t i = 0; i < side->polled_count; i++) {
+		const struct channel *channel = &side->channel[side->polled[i]];
+
+		/* Whatever the word says, no more follows from it than that it is read again and checked. */
+		if (ix_ring_load(&channel->theirs->cmd_prod) != channel->cmd_cons)
+			return true;
+		commands_prefetch(channel);
+	}
+	return false;
 }
 
 void channel_mark_busy(struct channel *channel)

@@ -142,6 +142,9 @@ uint32_t channel_event_room(struct channel *channel, uint32_t want);
 bool channel_read_evt_cons(struct channel *channel);
 /* Commands that wait; 0 as well when the index is a lie. */
 uint32_t channel_commands_waiting(struct channel *channel);
+/* A short look, while nothing else is to be done: whether a client may have commands. True as well where a
+ * look at all of them would not be short. */
+bool channels_have_commands(const struct client_side *side);
 /* The client broke the protocol; reason is static text. */
 void channel_fault(struct channel *channel, const char *reason);
 /* Something is to be posted or published: event_flush() will look at it. */

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "daemon/dataplane/channel.h"
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/conn.h"
 #include "daemon/dataplane/ip.h"
@@ -31,6 +32,9 @@
 /* Shared core: a core thread that waits for packets lets the application, which may have work of its own, run
  * so often. More often would make a packet that arrives meanwhile wait for two needless switches. */
 #define IDLE_YIELD_NS       20000u
+/* Short looks between two turns that found nothing: no longer than a turn, or timers and the clock would be
+ * late. */
+#define LOOKS_PER_TURN      6u
 /* At the end: connections reset per burst, and how long the bursts may take. */
 #define RESETS_PER_BURST    64
 #define FINISH_MAX_NS       500000000u
@@ -197,8 +201,30 @@ static void finish(struct core *core)
 		 core->now.ns < give_up_ns);
 }
 
+static void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* A whole turn takes far longer than to see that it would find nothing, and what comes meanwhile waits for
+ * its end. So between two of them there are short looks at what brings traffic. */
+static void watch(struct core *core)
+{
+	for (unsigned i = 0; i < LOOKS_PER_TURN; i++) {
+		if (channels_have_commands(core->clients) || xsk_has_work(core) ||
+		    !mailbox_is_empty(core->inbox))
+			return;
+		cpu_relax();
+	}
+}
+
 static void spin(struct core *core, tcp_time *yielded_at)
 {
+	watch(core);
 	if (!core->config.is_shared_core || core->now.ns - yielded_at->ns < IDLE_YIELD_NS)
 		return;
 	sched_yield();

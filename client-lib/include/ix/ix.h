@@ -167,7 +167,7 @@ int ix_setopt(struct ix_channel *channel, uint64_t handle, const struct ix_optio
 /* The sequence number of the last command appended; a split ix_sendv() counts one per command. */
 uint32_t ix_last_seq(const struct ix_channel *channel);
 
-/* Commands that can be appended before the ring is full. */
+/* So many commands can be appended for sure: all that the ring has room for, or at least half of it. */
 uint32_t ix_cmd_space(struct ix_channel *channel);
 
 /* Hands the appended commands over, and wakes the core if it sleeps: once per batch. 0 or -ECONNRESET. */
