@@ -58,13 +58,13 @@ static uint64_t ask(struct mnl_socket *socket, struct nlmsghdr *message, uint16_
 {
 	struct wanted wanted = {.type = type};
 	char buffer[BUFFER_BYTES];
-	ssize_t got;
 	int more = MNL_CB_OK;
 
 	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
 		return 0;
 	while (more > MNL_CB_STOP) {
-		got = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		ssize_t got = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+
 		if (got < 0)
 			return 0;
 		more = mnl_cb_run(buffer, (size_t)got, 1, mnl_socket_get_portid(socket), on_message, &wanted);

@@ -167,8 +167,14 @@ void bench_transmit_flush(struct bench_transmit *transmit)
 	uint32_t count = transmit->staged;
 	/* All in one batch: a page that is used again begins with what it carried before, not with the call.
 	 */
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &call, .data_size_in = sizeof(call),
-		    .repeat = (int)count, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = count);
+	struct bpf_test_run_opts options = {
+	    .sz = sizeof(options),
+	    .data_in = &call,
+	    .data_size_in = sizeof(call),
+	    .repeat = (int)count,
+	    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+	    .batch_size = count,
+	};
 
 	if (count == 0)
 		return;
