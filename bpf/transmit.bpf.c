@@ -54,7 +54,7 @@ int ixd_transmit(struct xdp_md *ctx)
 	struct ixd_tx_slot *slot;
 	__u32 len;
 
-	if ((const void *)(call + 1) > (const void *)(long)ctx->data_end)
+	if ((const void *)(call + 1) > (const void *)(long)ctx->data_end || call->not_a_frame != 0)
 		return XDP_DROP;
 	slot = slot_next(call->core);
 	if (!slot)

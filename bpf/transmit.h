@@ -26,7 +26,7 @@ struct ixd_tx_slot {
 };
 
 /* Map `tx_cursors`: mmapable array, one element per core, each in a cache line of its own. The caller sets
- * `next` before a call; after it, it is next + repeat. */
+ * `next` before a call; after it, it is larger by the number of slots that were sent. */
 struct ixd_tx_cursor {
 	__u32 next;
 	__u8 pad[60];
@@ -34,10 +34,15 @@ struct ixd_tx_cursor {
 
 /* Map `tx_ports`: DEVMAP, written by the supervisor alone: the devices that frames may leave through. */
 
-/* The packet that a call gives to the kernel (data_in): every frame begins with it. */
+/* The packet that a call gives to the kernel (data_in): every frame begins with it. Or nearly so: the kernel
+ * copies it once into each page, and a page that comes back within the call still has what was sent in it.
+ * That is known by its EtherType, and dropped without a slot being used up: `next` says how many were sent.
+ * It is rare with a batch_size that is not less than `repeat`. */
 struct ixd_tx_call {
 	__u32 core;
-	__u8 pad[60]; /* 0 */
+	__u8 pad[8];
+	__u16 not_a_frame; /* 0; where a frame has its EtherType, which never is */
+	__u8 pad2[50];     /* 0 */
 };
 
 #endif

@@ -10,10 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Frames between two looks of the kernel at softirqs, where a veth's other end takes them: its queue has 256
- * places. The kernel makes pages for as many at once, however few are sent. */
-#define KERNEL_BATCH 64
-
 static void *map(int fd, size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -46,7 +42,6 @@ struct xdp_transmit *xdp_transmit_new(int program_fd, struct ixd_tx_slot *slots,
 	transmit->attr.test.data_in = (uintptr_t)&transmit->call;
 	transmit->attr.test.data_size_in = sizeof(transmit->call);
 	transmit->attr.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
-	transmit->attr.test.batch_size = KERNEL_BATCH;
 	return transmit;
 }
 
@@ -58,6 +53,8 @@ int xdp_transmit_run(struct xdp_transmit *transmit, uint32_t count, uint32_t *se
 	/* The program runs inside the call, on this CPU: there is nothing to order but the compiler. */
 	__atomic_store_n(next, 0, __ATOMIC_RELEASE);
 	transmit->attr.test.repeat = count;
+	/* One batch: in a second one the frames' memory has been used before; see struct ixd_tx_call. */
+	transmit->attr.test.batch_size = count;
 	error = syscall(SYS_bpf, BPF_PROG_TEST_RUN, &transmit->attr, sizeof(transmit->attr.test)) < 0 ? -errno
 												      : 0;
 	*sent = __atomic_load_n(next, __ATOMIC_ACQUIRE);
