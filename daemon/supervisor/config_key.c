@@ -306,7 +306,8 @@ static const struct config_key iface_keys[] = {
 	 "keep: used, not set; software: neither"},
     {.name = "xdp_transmit",
      CHOICE(struct config_iface, xdp_transmit, transmit_uses, XDP_TRANSMIT_AUTO),
-     .doc = "whether bursts may leave by an XDP program, which costs less than AF_XDP sockets in copy mode"},
+     .doc = "whether bursts may leave by an XDP program, which costs less than AF_XDP sockets in copy mode; "
+	    "never on virtio_net"},
 };
 
 const struct config_section config_section_top = {"", top_keys, SIZE_OF(top_keys)};

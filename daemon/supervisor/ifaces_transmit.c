@@ -65,6 +65,10 @@ static bool iface_can(const struct supervisor *supervisor, uint32_t index, struc
 		return why_set(why, 0, "xdp_transmit = \"never\"");
 	if (strcmp(iface->seen.copy, "zerocopy") == 0)
 		return false; /* it has no need of it */
+	/* Linux 7.3 takes a queue beyond the last for redirected frames when there are more queues than
+	 * processors and none to spare for XDP, and panics (virtnet_xdp_xmit). */
+	if (strcmp(iface->seen.driver, "virtio_net") == 0)
+		return why_set(why, 0, "virtio_net may bring the kernel down with redirected frames");
 	if (supervisor->transmit == NULL)
 		return why_set(why, 0, "%s", supervisor->transmit_why);
 	int error = netdev_xdp_features(supervisor->netdev_news.family, iface->seen.ifindex, &features);

@@ -43,3 +43,5 @@ for name in ${cases//,/ }; do
 done
 printf "%s\n" "sync; busybox poweroff -f" >&"$VM_TO"
 wait_until 10 not is_alive vm
+# What the kernel said to its console.
+[ "$FAILED" = 0 ] || log_show vm 60
