@@ -21,10 +21,20 @@ static void slots_fill(const struct core *core, const struct xsk_port *port, uin
 	for (uint32_t i = 0; i < count; i++, slot++) {
 		const struct xdp_desc *desc = xsk_ring_desc(&port->tx, first + i);
 
+		/* The kernel is to have a copy: after a crash during the call the frame is free. */
+		core->frames->owner[frame_of_addr(desc->addr).index] = FRAME_CORE;
 		slot->port = port->iface;
 		slot->len = desc->len;
 		memcpy(slot->data, core->dp->umem + desc->addr, desc->len);
 	}
+}
+
+/* What the call has not taken is the kernel's again, before it can be in any ring. */
+static void slots_forget(const struct core *core, const struct xsk_port *port, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		core->frames->owner[frame_of_addr(xsk_ring_desc(&port->tx, first + i)->addr).index] =
+		    frame_byte(FRAME_KERNEL_TX, port->queue);
 }
 
 /* The first `count` staged descriptors are done with; those behind them move up. */
@@ -81,6 +91,7 @@ void xsk_transmit(struct core *core, struct xsk_port *port)
 		core->stats->tx_kicks++;
 		core->stats->tx_xdp_calls++;
 		core->stats->tx_xdp += sent;
+		slots_forget(core, port, first + sent, count - sent);
 		unstage(core, port, first, sent);
 		if (error < 0)
 			refused(core, error);

@@ -18,9 +18,19 @@ static struct {
 	uint32_t calls, frames; /* of the last call */
 	uint32_t takes;         /* of each call, at most */
 	int error;
+	uint32_t staged; /* frames that are the kernel's before the call */
 	uint8_t first_byte[FIXTURE_SLOTS];
 	uint32_t seen;
 } kernel;
+
+static uint32_t owned_by(enum frame_owner who)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FIXTURE_FRAMES; i++)
+		count += frame_byte_owner(f.core->frames->owner[i]) == who;
+	return count;
+}
 
 int __wrap_xdp_transmit_run(struct xdp_transmit *transmit, uint32_t count, uint32_t *sent);
 int __wrap_xdp_transmit_run(struct xdp_transmit *transmit, uint32_t count, uint32_t *sent)
@@ -28,6 +38,9 @@ int __wrap_xdp_transmit_run(struct xdp_transmit *transmit, uint32_t count, uint3
 	kernel.calls++;
 	kernel.frames = count;
 	*sent = count < kernel.takes ? count : kernel.takes;
+	/* A crash here costs no frame. */
+	cr_assert_eq(owned_by(FRAME_KERNEL_TX), kernel.staged - count);
+	kernel.staged -= *sent;
 	for (uint32_t i = 0; i < *sent; i++) {
 		cr_assert_eq(transmit->slots[i].port, 0);
 		cr_assert_eq(transmit->slots[i].len, 60 + transmit->slots[i].data[0] % 7);
@@ -63,6 +76,7 @@ TestSuite(xsk_transmit, .init = setup, .fini = teardown);
 /* Packets that say their number. */
 static void stage(uint32_t count)
 {
+	kernel.staged = owned_by(FRAME_KERNEL_TX) + count;
 	for (uint32_t i = 0; i < count; i++) {
 		frame_index frame = {0};
 		uint32_t len = 60 + i % 256 % 7;
@@ -148,6 +162,7 @@ Test(xsk_transmit, what_is_not_taken_goes_by_the_socket)
 	cr_assert_eq(kernel.calls, 1);
 	cr_assert_eq(kernel.seen, 50);
 	cr_assert_eq(kernel.first_byte[49], 49);
+	cr_assert_eq(owned_by(FRAME_KERNEL_TX), MANY - 50);
 	expect_by_socket(50, MANY - 50);
 	cr_assert_eq(f.core->stats->tx_xdp, 50);
 	cr_assert_eq(f.core->stats->tx_xdp_failed, 1);
