@@ -15,7 +15,9 @@
 
 #define MSG_FDS_MAX  64
 #define MSG_CHILD_FD 3 /* a child finds its end of the socketpair here */
-#define MSG_VERSION  1
+/* Of the messages and of all memory that the processes share (state.h, mirror.h, stats.h, view.h): a child
+ * that was upgraded under a running supervisor must not read one layout as another. */
+#define MSG_VERSION  2
 
 /* Settings that may change while running; all validated by the supervisor. */
 struct runtime_config {
