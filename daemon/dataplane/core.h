@@ -18,6 +18,7 @@
 #include "daemon/common/msg.h"
 #include "daemon/common/state.h"
 #include "daemon/common/stats.h"
+#include "daemon/dataplane/batch_bound.h"
 #include "tcp/tcp.h"
 
 struct core;
@@ -77,7 +78,8 @@ struct core {
 	struct xsk_core *xsk;
 	struct frame_pool *frames;
 	struct rx_batch *rx; /* packet.h: the packets of this turn */
-	struct ip_core *ip;  /* ip.h: what sending needs: parked packets, last addresses */
+	struct batch_bound batch_bound;
+	struct ip_core *ip; /* ip.h: what sending needs: parked packets, last addresses */
 
 	/* clients: owned by channel.c, conn.c, chunk.c, rx_memory.c */
 	struct client_side *clients;

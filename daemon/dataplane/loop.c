@@ -53,7 +53,8 @@ static bool receive(struct core *core)
 	xsk_refill(core);
 	if (core->dp->cores > 1)
 		icmp_take_passed(core);
-	count = xsk_rx_burst(core, core->rx, core->config.batch);
+	count = xsk_rx_burst(core, core->rx, batch_bound_get(&core->batch_bound, core->config.batch));
+	batch_bound_note(&core->batch_bound, core->config.batch, count, core->stats->tx_xdp_calls);
 	if (count == 0)
 		return false;
 	eth_input(core, core->rx);
