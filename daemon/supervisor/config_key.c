@@ -307,7 +307,7 @@ static const struct config_key iface_keys[] = {
     {.name = "xdp_transmit",
      CHOICE(struct config_iface, xdp_transmit, transmit_uses, XDP_TRANSMIT_AUTO),
      .doc = "whether bursts may leave by an XDP program, which costs less than AF_XDP sockets in copy mode; "
-	    "never on virtio_net"},
+	    "auto: on veth, while its other end can take them"},
 };
 
 const struct config_section config_section_top = {"", top_keys, SIZE_OF(top_keys)};
