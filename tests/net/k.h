@@ -119,6 +119,22 @@ static inline void k_set_nonblocking(int fd)
 		k_die("fcntl: %s", strerror(errno));
 }
 
+#define K_BIND_WAIT_NS 2000000000u
+
+/* The sockets of a program that used io_uring are closed some milliseconds after its end. */
+static inline int k_bind(int fd, const struct sockaddr_in *address)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	uint64_t until_ns = k_now_ns() + K_BIND_WAIT_NS;
+
+	while (bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+		if (errno != EADDRINUSE || k_now_ns() > until_ns)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static inline int k_listen(const char *where)
 {
 	struct sockaddr_in address = k_address(where);
@@ -129,7 +145,7 @@ static inline int k_listen(const char *where)
 		k_die("socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	k_tune(fd);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 4096) != 0)
+	if (k_bind(fd, &address) != 0 || listen(fd, 4096) != 0)
 		k_die("%s: %s", where, strerror(errno));
 	/* Tests wait for this line. */
 	printf("listening on %s\n", where);
