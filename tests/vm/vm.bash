@@ -5,7 +5,7 @@
 # device in the network namespace `peer` of the harness, which must have been read before.
 
 # A free machine of two cores needs less than two minutes; others may be busy on it.
-export VM_TIMEOUT=${VM_TIMEOUT:-280}
+export VM_TIMEOUT=${VM_TIMEOUT:-420}
 VM_HERE=$TEST_ROOT/tests/vm
 # shellcheck disable=SC2034 # used by tests
 GUEST_ADDR=$IX_ADDR
