@@ -232,7 +232,7 @@ static void slot_fill(struct ixd_tx_slot *slot)
 /* Maps of others by their numbers, as the one with the devices: they must not be had. */
 static void maps_reach_for(int program_fd)
 {
-	uint32_t ids[16];
+	uint32_t ids[16] = {0}; /* filled in by the kernel, unseen by tools */
 	struct bpf_prog_info info = {.nr_map_ids = 16, .map_ids = (uintptr_t)ids};
 	union bpf_attr attr = {
 	    .info = {.bpf_fd = (uint32_t)program_fd, .info_len = sizeof(info), .info = (uintptr_t)&info}};
