@@ -41,7 +41,7 @@ bulk_both() {
 raw_bulk_turn() {
 	command -v ix-reflect >/dev/null || return 0
 	raw_up --sink || return 1
-	load "$ECHO" --raw --one-way --size 1448 || return 1
+	load "$ECHO" --raw --one-way --transmit xsk --size 1448 || return 1
 	stop server
 	sample goodput_to_gbps raw "$(tail -n 1 "$T/log/server" | jq .goodput_gbps)"
 }
