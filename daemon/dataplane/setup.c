@@ -123,8 +123,8 @@ static void memories_map(struct dataplane *dp, const int *fds)
 static void transmit_take(struct dataplane *dp, const int *fds)
 {
 	int program_fd = fcntl(fds[FD_TX_PROGRAM], F_DUPFD_CLOEXEC, 0);
-	struct ixd_tx_cursor *cursors;
-	struct ixd_tx_slot *slots;
+	struct ixd_tx_cursor *cursors = NULL;
+	struct ixd_tx_slot *slots = NULL;
 	int r = program_fd < 0 ? -errno : 0;
 
 	if (r == 0)
