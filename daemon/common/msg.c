@@ -21,7 +21,7 @@ static const struct msg_kind {
 	size_t payload_bytes;
 	unsigned fds_min, fds_max;
 } kinds[MSG_TYPE_COUNT] = {
-    [MSG_DP_INIT] = {"dp-init", PAYLOAD(init), 7, 10},
+    [MSG_DP_INIT] = {"dp-init", PAYLOAD(init), MSG_DP_INIT_FDS, MSG_DP_INIT_FDS + MSG_DP_TRANSMIT_FDS},
     [MSG_DP_XSK] = {"dp-xsk", PAYLOAD(xsk), 1, 2},
     [MSG_DP_START] = {"dp-start", 0, 0, 0},
     [MSG_DP_CONFIG] = {"dp-config", PAYLOAD(config), 0, 0},

@@ -73,6 +73,10 @@ struct client_limits {
 	uint32_t conns_max, listeners_max;
 };
 
+/* Descriptors that come with MSG_DP_INIT, in the order that is said there. */
+#define MSG_DP_INIT_FDS     7
+#define MSG_DP_TRANSMIT_FDS 3 /* behind them, where there is XDP transmit */
+
 enum msg_type {
 	MSG_NONE,
 	/* supervisor → dataplane */

@@ -20,6 +20,8 @@
 enum init_fd { FD_STATE, FD_KEYS, FD_UMEM, FD_STATS, FD_MIRROR, FD_EPHEMERAL, FD_FLOW_GROUPS, FD_COUNT };
 /* Behind them, where there is XDP transmit. */
 enum init_transmit_fd { FD_TX_PROGRAM = FD_COUNT, FD_TX_SLOTS, FD_TX_CURSORS, FD_COUNT_WITH_TRANSMIT };
+_Static_assert(FD_COUNT == MSG_DP_INIT_FDS && FD_COUNT_WITH_TRANSMIT == MSG_DP_INIT_FDS + MSG_DP_TRANSMIT_FDS,
+	       "as the message has them");
 
 static const char *const fd_names[FD_COUNT] = {
     [FD_STATE] = "state",

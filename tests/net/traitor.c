@@ -284,8 +284,8 @@ static void dataplane(void)
 	struct msg m = {.type = MSG_NONE};
 	int fds[MSG_FDS_MAX] = {0};
 
-	if (receive(&m, fds) == 10)
-		transmit(fds[7], fds[8], fds[9]);
+	if (receive(&m, fds) == MSG_DP_INIT_FDS + MSG_DP_TRANSMIT_FDS)
+		transmit(fds[MSG_DP_INIT_FDS], fds[MSG_DP_INIT_FDS + 1], fds[MSG_DP_INIT_FDS + 2]);
 	m.type = MSG_SUP_READY;
 	say(&m, bytes_of(m.type), NULL, 0);
 	fprintf(stderr, "traitor: dataplane, seed %llu\n", (unsigned long long)seed);

@@ -73,7 +73,7 @@ static int receive(struct msg *m, int *fds, unsigned *count)
 Test(msg, every_type_goes_through_whole)
 {
 	/* How many descriptors each type that carries some is sent with. */
-	static const unsigned fds_of[MSG_TYPE_COUNT] = {[MSG_DP_INIT] = 7,
+	static const unsigned fds_of[MSG_TYPE_COUNT] = {[MSG_DP_INIT] = MSG_DP_INIT_FDS,
 							[MSG_DP_XSK] = 1,
 							[MSG_DP_CLIENT_ADD] = 4,
 							[MSG_CTL_INIT] = 6,
@@ -171,7 +171,7 @@ Test(msg, malformed_is_refused_and_its_descriptors_closed)
 	    {MSG_DP_XSK, head + sizeof(m.xsk), 0, "missing descriptor"},
 	    {MSG_DP_XSK, head + sizeof(m.xsk), 3, "one descriptor too many"},
 	    {MSG_SUP_REQUEST, head + sizeof(m.request), MSG_FDS_MAX, "as many descriptors as fit"},
-	    {MSG_DP_INIT, sizeof(m) + 32, 7, "longer than any message"},
+	    {MSG_DP_INIT, sizeof(m) + 32, MSG_DP_INIT_FDS, "longer than any message"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
