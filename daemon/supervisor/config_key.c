@@ -6,9 +6,9 @@
 
 #include "daemon/common/log.h"
 #include "daemon/supervisor/rss.h"
+#include "daemon/supervisor/transmit_program.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/xdp_attach.h"
-#include "daemon/supervisor/xdp_transmit.h"
 #include "daemon/supervisor/xsk_create.h"
 
 #define AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)NULL)->field)

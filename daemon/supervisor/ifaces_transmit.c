@@ -31,8 +31,8 @@ static int open_or_why(struct supervisor *supervisor, struct why *why)
 	if (supervisor->netdev_news.socket == NULL)
 		return why_set(why, -EOPNOTSUPP,
 			       "the kernel does not say which devices can do it; Linux 6.3 does");
-	return xdp_transmit_open(config->fixed.cores, config->dataplane_uid, config->dataplane_gid,
-				 &supervisor->transmit, why);
+	return transmit_program_open(config->fixed.cores, config->dataplane_uid, config->dataplane_gid,
+				     &supervisor->transmit, why);
 }
 
 void transmit_open(struct supervisor *supervisor)
@@ -48,7 +48,7 @@ void transmit_open(struct supervisor *supervisor)
 void transmit_close(struct supervisor *supervisor)
 {
 	genl_news_close(&supervisor->netdev_news, &supervisor->loop);
-	xdp_transmit_close(supervisor->transmit);
+	transmit_program_close(supervisor->transmit);
 	supervisor->transmit = NULL;
 }
 
@@ -85,7 +85,7 @@ static bool iface_can(const struct supervisor *supervisor, uint32_t index, struc
 static bool port_open(struct supervisor *supervisor, uint32_t index, struct why *why)
 {
 	int error =
-	    xdp_transmit_port_set(supervisor->transmit, index, supervisor->ifaces[index].seen.ifindex);
+	    transmit_program_port_set(supervisor->transmit, index, supervisor->ifaces[index].seen.ifindex);
 
 	if (error)
 		why_set(why, error, "map tx_ports: %s", strerror(-error));
@@ -103,7 +103,7 @@ static void iface_look(struct supervisor *supervisor, uint32_t index)
 	/* One byte, which core threads look at before each burst. */
 	__atomic_store_n(&mirror->ifaces[index].can_xdp_transmit, can, __ATOMIC_RELEASE);
 	if (supervisor->transmit != NULL && supervisor->ifaces[index].state != IFACE_OPEN)
-		(void)xdp_transmit_port_set(supervisor->transmit, index, 0);
+		(void)transmit_program_port_set(supervisor->transmit, index, 0);
 	snprintf(seen->transmit, sizeof(seen->transmit), "%s", can ? "xdp" : "socket");
 	snprintf(seen->transmit_why, sizeof(seen->transmit_why), "%.*s", (int)sizeof(seen->transmit_why) - 1,
 		 why.text);

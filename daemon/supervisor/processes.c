@@ -19,7 +19,6 @@
 #define STEADY_NS         (10 * NS_PER_S) /* a process that ran for so long is started again at once */
 #define BACK_OFF_FIRST_MS 100
 #define BACK_OFF_MOST_MS  5000
-#define DATAPLANE_FDS     7 /* of MSG_DP_INIT, without those of XDP transmit */
 
 static void on_exit_readable(void *arg);
 
@@ -43,14 +42,14 @@ static void init_message(const struct supervisor *supervisor, const struct proce
 static int introduce_dataplane(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
-	int fds[DATAPLANE_FDS + XDP_TRANSMIT_FDS] = {supervisor->state.fd,
-						     supervisor->keys.readonly_fd,
-						     supervisor->umem.fd,
-						     supervisor->stats.fd,
-						     supervisor->mirror.readonly_fd,
-						     bpf_set_ephemeral_fd(supervisor->bpf),
-						     bpf_set_flow_groups_fd(supervisor->bpf)};
-	unsigned fds_count = DATAPLANE_FDS;
+	int fds[MSG_DP_INIT_FDS + MSG_DP_TRANSMIT_FDS] = {supervisor->state.fd,
+							  supervisor->keys.readonly_fd,
+							  supervisor->umem.fd,
+							  supervisor->stats.fd,
+							  supervisor->mirror.readonly_fd,
+							  bpf_set_ephemeral_fd(supervisor->bpf),
+							  bpf_set_flow_groups_fd(supervisor->bpf)};
+	unsigned fds_count = MSG_DP_INIT_FDS;
 	struct why why = {""};
 	struct msg m;
 
@@ -64,8 +63,8 @@ static int introduce_dataplane(struct process *process)
 		return -EIO;
 	}
 	if (supervisor->transmit != NULL) {
-		xdp_transmit_fds(supervisor->transmit, fds + DATAPLANE_FDS);
-		fds_count += XDP_TRANSMIT_FDS;
+		transmit_program_fds(supervisor->transmit, fds + MSG_DP_INIT_FDS);
+		fds_count += MSG_DP_TRANSMIT_FDS;
 	}
 	int error = child_send(&process->child, &m, fds, fds_count);
 	for (uint32_t i = 0; i < supervisor->config->ifaces_count && !error; i++)

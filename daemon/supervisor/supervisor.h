@@ -33,10 +33,10 @@
 #include "daemon/supervisor/loop.h"
 #include "daemon/supervisor/netlink.h"
 #include "daemon/supervisor/rss.h"
+#include "daemon/supervisor/transmit_program.h"
 #include "daemon/supervisor/umem.h"
 #include "daemon/supervisor/why.h"
 #include "daemon/supervisor/xdp_attach.h"
-#include "daemon/supervisor/xdp_transmit.h"
 #include "daemon/supervisor/xsk_create.h"
 
 #define NS_PER_MS         1000000ull
@@ -153,7 +153,7 @@ struct supervisor {
 	struct shared_memory state, keys, stats, mirror, view;
 	struct iface ifaces[IXD_IFACES_MAX];
 	struct genl_news ethtool_news, netdev_news;
-	struct xdp_transmit *transmit; /* NULL: not to be had, or not wanted */
+	struct transmit_program *transmit; /* NULL: not to be had, or not wanted */
 	char transmit_why[128];
 	struct loop_timer ifaces_timer, ifaces_tick;
 	uint32_t core_of_group[IXD_FLOW_GROUPS]; /* as in the map flow_groups */

@@ -2,7 +2,7 @@
 /*
  * Loading the transmit program.
  */
-#include "daemon/supervisor/xdp_transmit.h"
+#include "daemon/supervisor/transmit_program.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,12 +21,12 @@
 #define TRY_MOST_NS 5000000u
 #define TRY_FRAMES  2u
 
-struct xdp_transmit {
+struct transmit_program {
 	struct transmit_bpf *skeleton;
 	int namespace_fd;
 };
 
-static int program_load(struct xdp_transmit *transmit, uint32_t cores, struct why *why)
+static int program_load(struct transmit_program *transmit, uint32_t cores, struct why *why)
 {
 	struct transmit_bpf *skeleton = transmit_bpf__open();
 
@@ -64,9 +64,10 @@ static int try(int program_fd, struct why *why)
 	return 0;
 }
 
-int xdp_transmit_open(uint32_t cores, uint32_t uid, uint32_t gid, struct xdp_transmit **out, struct why *why)
+int transmit_program_open(uint32_t cores, uint32_t uid, uint32_t gid, struct transmit_program **out,
+			  struct why *why)
 {
-	struct xdp_transmit *transmit = calloc(1, sizeof(*transmit));
+	struct transmit_program *transmit = calloc(1, sizeof(*transmit));
 
 	if (transmit == NULL)
 		return why_set(why, -ENOMEM, "out of memory");
@@ -79,14 +80,14 @@ int xdp_transmit_open(uint32_t cores, uint32_t uid, uint32_t gid, struct xdp_tra
 		error = transmit->namespace_fd < 0 ? transmit->namespace_fd : try(program_fd, why);
 	}
 	if (error) {
-		xdp_transmit_close(transmit);
+		transmit_program_close(transmit);
 		return error;
 	}
 	*out = transmit;
 	return 0;
 }
 
-void xdp_transmit_close(struct xdp_transmit *transmit)
+void transmit_program_close(struct transmit_program *transmit)
 {
 	if (transmit == NULL)
 		return;
@@ -96,7 +97,7 @@ void xdp_transmit_close(struct xdp_transmit *transmit)
 	free(transmit);
 }
 
-int xdp_transmit_port_set(struct xdp_transmit *transmit, uint32_t port, uint32_t ifindex)
+int transmit_program_port_set(struct transmit_program *transmit, uint32_t port, uint32_t ifindex)
 {
 	int fd = bpf_map__fd(transmit->skeleton->maps.tx_ports);
 	const struct bpf_devmap_val value = {.ifindex = ifindex};
@@ -107,7 +108,7 @@ int xdp_transmit_port_set(struct xdp_transmit *transmit, uint32_t port, uint32_t
 	return bpf_map_delete_elem(fd, &port) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-void xdp_transmit_fds(const struct xdp_transmit *transmit, int fds[XDP_TRANSMIT_FDS])
+void transmit_program_fds(const struct transmit_program *transmit, int fds[MSG_DP_TRANSMIT_FDS])
 {
 	fds[0] = bpf_program__fd(transmit->skeleton->progs.ixd_transmit);
 	fds[1] = bpf_map__fd(transmit->skeleton->maps.tx_slots);
