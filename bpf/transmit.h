@@ -14,7 +14,9 @@
 
 #include <linux/types.h>
 
-#define IXD_TX_SLOTS      256 /* of each core; most frames of one call; a power of two */
+/* Of each core, and so the most frames of one call: a veth's other end takes them when the call is over, and
+ * its queue has 256 places. A power of two. */
+#define IXD_TX_SLOTS      128
 #define IXD_TX_DATA_BYTES 2040
 
 /* Map `tx_slots`: mmapable array; slot n of core c is element c * IXD_TX_SLOTS + n. Written by core threads.

@@ -31,11 +31,7 @@ int xdp_transmit_map(int slots_fd, int cursors_fd, uint32_t cores, struct ixd_tx
 struct xdp_transmit *xdp_transmit_new(int program_fd, struct ixd_tx_slot *slots,
 				      struct ixd_tx_cursor *cursors, uint32_t core);
 
-/* Most frames of one call: a veth's other end takes them when the call is over, and its queue has 256 places.
- */
-#define XDP_TRANSMIT_MAX 128
-
-/* Sends the frames in slots 0 … count - 1, XDP_TRANSMIT_MAX at most. When it returns they are with the
+/* Sends the frames in slots 0 … count - 1, IXD_TX_SLOTS at most. When it returns they are with the
  * device's driver, or, on a veth, mostly with the other end already. *sent: how many, from the first on, also
  * on an error; without one it may be fewer than count, too. 0 or negative errno. */
 int xdp_transmit_run(struct xdp_transmit *transmit, uint32_t count, uint32_t *sent);

@@ -82,7 +82,7 @@ void xsk_transmit(struct core *core, struct xsk_port *port)
 {
 	while (port->tx_staged >= XSK_TRANSMIT_MIN && is_allowed(core, port)) {
 		uint32_t first = port->tx.prod - port->tx_staged;
-		uint32_t count = port->tx_staged < XDP_TRANSMIT_MAX ? port->tx_staged : XDP_TRANSMIT_MAX;
+		uint32_t count = port->tx_staged < IXD_TX_SLOTS ? port->tx_staged : IXD_TX_SLOTS;
 		uint32_t sent;
 		int error;
 

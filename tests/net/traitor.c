@@ -264,9 +264,9 @@ static void transmit(int program_fd, int slots_fd, int cursors_fd)
 		union bpf_attr attr = {.test = {.prog_fd = (uint32_t)program_fd,
 						.data_in = (uintptr_t)&call,
 						.data_size_in = sizeof(call),
-						.repeat = 1 + random_number(64)}};
+						.repeat = 1 + random_number(IXD_TX_SLOTS)}};
 
-		for (unsigned i = 0; i < 64; i++)
+		for (unsigned i = 0; i < IXD_TX_SLOTS; i++)
 			slot_fill(&slots[i]);
 		cursors[0].next = random_number(4) ? 0 : random_index(IXD_TX_SLOTS);
 		attr.test.flags = random_number(4) ? BPF_F_TEST_XDP_LIVE_FRAMES : 0;

@@ -20,10 +20,9 @@
 #include "transmit.skel.h"
 #pragma GCC diagnostic pop
 
-#define BURST_MIN  12u  /* below it the socket is cheaper */
-#define CALL_MAX   128u /* frames: a veth's ring holds 256, and what finds no room is lost */
-#define ASK_EVERY  64u  /* bursts: the other end may have become able meanwhile */
-#define LO_IFINDEX 1    /* of every network namespace */
+#define BURST_MIN  12u /* below it the socket is cheaper */
+#define ASK_EVERY  64u /* bursts: the other end may have become able meanwhile */
+#define LO_IFINDEX 1   /* of every network namespace */
 
 bool bench_transmit_parse(const char *text, enum bench_transmit_mode *mode)
 {
@@ -153,7 +152,7 @@ void bench_transmit_put(struct bench_transmit *transmit, const uint8_t *data, ui
 {
 	struct ixd_tx_slot *slot;
 
-	if (transmit->staged == CALL_MAX)
+	if (transmit->staged == IXD_TX_SLOTS)
 		bench_transmit_flush(transmit);
 	slot = &transmit->slots[transmit->staged++];
 	slot->port = 0;

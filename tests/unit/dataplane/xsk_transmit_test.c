@@ -106,8 +106,8 @@ Test(xsk_transmit, a_burst_in_order)
 		kernel.seen = 0;
 		stage(MANY);
 		xsk_tx_burst(f.core);
-		cr_assert_eq(kernel.calls, 2 * round); /* of XDP_TRANSMIT_MAX at most */
-		cr_assert_eq(kernel.frames, MANY - XDP_TRANSMIT_MAX);
+		cr_assert_eq(kernel.calls, 2 * round); /* of IXD_TX_SLOTS at most */
+		cr_assert_eq(kernel.frames, MANY - IXD_TX_SLOTS);
 		cr_assert_eq(kernel.seen, MANY);
 		for (uint32_t i = 0; i < MANY; i++)
 			cr_assert_eq(kernel.first_byte[i], (uint8_t)i);
