@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/common/cpu_relax.h"
+
 /* A change takes the writer some microseconds; one that lasts longer than this many readings has been
  * interrupted, and the caller has better things to do. */
 #define MIRROR_READ_TRIES       1024
@@ -22,13 +24,6 @@
 _Static_assert((MIRROR_NEIGHS_MAX & (MIRROR_NEIGHS_MAX - 1)) == 0, "slots are masked");
 
 static const uint8_t addr_none[16];
-
-static inline void cpu_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
 
 /* False: the writer is inside a change. */
 static bool read_begin(const struct mirror *m, uint32_t *seq)
@@ -135,7 +130,7 @@ int mirror_route_lookup(const struct mirror *m, const uint8_t dst[16], struct mi
 
 	for (unsigned try = 0; try < MIRROR_READ_TRIES; try++) {
 		if (!read_begin(m, &seq)) {
-			cpu_pause();
+			cpu_relax();
 			continue;
 		}
 		int outcome = route_scan(m, dst, hop);
@@ -162,7 +157,7 @@ bool mirror_addr_is_local(const struct mirror *m, const uint8_t addr[16])
 			is_local = memcmp(m->addrs[i].addr, addr, 16) == 0;
 		if (is_even && read_is_valid(m, seq))
 			break;
-		cpu_pause();
+		cpu_relax();
 	}
 	return is_local;
 }

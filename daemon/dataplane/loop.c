@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "daemon/common/cpu_relax.h"
 #include "daemon/dataplane/channel.h"
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/conn.h"
@@ -200,15 +201,6 @@ static void finish(struct core *core)
 		xsk_tx_burst(core);
 	} while ((next < conns || tcp_output_pending(core->tcp) || core->xsk->stalled_count > 0) &&
 		 core->now.ns < give_up_ns);
-}
-
-static void cpu_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
 }
 
 /* A whole turn takes far longer than to see that it would find nothing, and what comes meanwhile waits for

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "daemon/common/cpu_relax.h"
 #include "tests/bench/lib/clock.h"
 #include "tests/bench/lib/options.h"
 #include "tests/bench/lib/pattern.h"
@@ -157,7 +158,7 @@ static void round_trips(struct raw *raw, double seconds)
 			raw->is_started = true;
 			heard_ns = load->now.ns;
 		} else {
-			bench_relax();
+			cpu_relax();
 		}
 		bench_xsk_kick(&load->xsk);
 		load->now.ns = bench_now_ns();

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/common/cpu_relax.h"
 #include "tests/bench/lib/clock.h"
 #include "tests/bench/lib/options.h"
 #include "tests/bench/lib/net.h"
@@ -106,7 +107,7 @@ static void serve(struct reflector *r, double duration_s)
 			poll(&poll_fd, 1, SLEEP_MS);
 			now_ns = bench_now_ns();
 		} else {
-			bench_relax();
+			cpu_relax();
 		}
 	}
 }
