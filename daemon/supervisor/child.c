@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/supervisor/loop.h"
+#include "daemon/supervisor/clock.h"
 
 #define SEND_BUFFER_BYTES (8 * 1024 * 1024)
 #define SEND_PATIENCE_MS  1000

@@ -8,7 +8,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "daemon/supervisor/clock.h"
 
 #define RING_ENTRIES 256
 #define NS_PER_S     1000000000ull
@@ -22,14 +23,6 @@ struct loop_watch {
 	void (*on_readable)(void *arg);
 	void *arg;
 };
-
-uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 int loop_init(struct loop *loop)
 {

@@ -46,6 +46,5 @@ void loop_timer_clear(struct loop_timer *timer);
 int loop_run(struct loop *loop);
 /* Runs what is ready, waiting for at most timeout_ns. */
 int loop_turn(struct loop *loop, uint64_t timeout_ns);
-uint64_t monotonic_ns(void);
 
 #endif

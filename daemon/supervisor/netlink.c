@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/clock.h"
 
 #define BUFFER_BYTES    32768
 #define GATHER_NS       (5 * 1000000ull) /* a change of configuration makes a burst of news */

@@ -26,6 +26,7 @@
 #include "daemon/supervisor/child.h"
 #include "daemon/supervisor/claims.h"
 #include "daemon/supervisor/client_memory.h"
+#include "daemon/supervisor/clock.h"
 #include "daemon/supervisor/config.h"
 #include "daemon/supervisor/genl_news.h"
 #include "daemon/supervisor/instance.h"

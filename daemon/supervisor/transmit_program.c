@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "bpf/skeleton.h"
-#include "daemon/supervisor/loop.h"
+#include "daemon/supervisor/clock.h"
 #include "daemon/supervisor/xdp_anchor.h"
 
 /* A run takes 10 µs, or 25 ms where the kernel does not keep the program ready. On a busy machine one may be

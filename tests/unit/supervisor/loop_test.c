@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/clock.h"
 #include "daemon/supervisor/loop.h"
 
 struct probe {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/clock.h"
 #include "daemon/supervisor/netlink.h"
 #include "tests/unit/supervisor/netns_env.h"
 
