@@ -32,6 +32,10 @@ BENCH_REFLECT_SRC := $(call bench_src,reflect)
 BENCH_RESPOND_SRC := $(call bench_src,respond)
 BENCH_RTT_SRC     := $(call bench_src,rtt)
 BENCH_KLOAD_SRC   := $(call bench_src,kload)
+# Of ixd: frames out without an skb.
+BENCH_IXD_SRC     := $(addprefix daemon/supervisor/,clock.c genl_family.c netdev_features.c transmit_program.c why.c xdp_anchor.c) \
+	daemon/dataplane/xdp_transmit.c
+BENCH_LIB_OBJS    := $(call obj,$(BENCH_LIB_SRC) $(BENCH_IXD_SRC))
 BENCH_SRC         := $(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC) $(BENCH_REFLECT_SRC) $(BENCH_RESPOND_SRC) $(BENCH_RTT_SRC)
 BENCH_BPF         := $(call src,tests/bench/*/*.bpf.c)
 BENCH_SKELETONS   := $(patsubst %.bpf.c,$(O)/gen/bench_%.skel.h,$(notdir $(BENCH_BPF)))
@@ -41,22 +45,22 @@ vpath %.bpf.c $(sort $(dir $(BENCH_BPF)))
 $(O)/bpf/bench_%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
-$(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS) $(O)/gen/transmit.skel.h
+$(call obj,$(BENCH_SRC)): $(BENCH_SKELETONS)
 
-$(O)/tests/bench/ix-load: $(call obj,$(BENCH_LOAD_SRC) $(BENCH_LIB_SRC) $(TCP_SRC))
+$(O)/tests/bench/ix-load: $(call obj,$(BENCH_LOAD_SRC) $(TCP_SRC)) $(BENCH_LIB_OBJS)
 	$(call link,-lm $(call pkg_libs,libbpf libmnl))
-$(O)/tests/bench/ix-reflect: $(call obj,$(BENCH_REFLECT_SRC) $(BENCH_LIB_SRC))
+$(O)/tests/bench/ix-reflect: $(call obj,$(BENCH_REFLECT_SRC)) $(BENCH_LIB_OBJS)
 	$(call link,-lm $(call pkg_libs,libbpf libmnl))
-$(O)/tests/bench/ix-respond: $(call obj,$(BENCH_RESPOND_SRC) $(BENCH_LIB_SRC))
+$(O)/tests/bench/ix-respond: $(call obj,$(BENCH_RESPOND_SRC)) $(BENCH_LIB_OBJS)
 	$(call link,-lm $(call pkg_libs,libbpf libmnl))
-$(O)/tests/bench/ix-rtt: $(call obj,$(BENCH_RTT_SRC) $(BENCH_LIB_SRC)) $(O)/lib/libixclient.a
+$(O)/tests/bench/ix-rtt: $(call obj,$(BENCH_RTT_SRC)) $(BENCH_LIB_OBJS) $(O)/lib/libixclient.a
 	$(call link,-lm $(call pkg_libs,libbpf libmnl))
-$(O)/tests/bench/k-load: $(call obj,$(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC))
+$(O)/tests/bench/k-load: $(call obj,$(BENCH_KLOAD_SRC)) $(BENCH_LIB_OBJS)
 	$(call link,-lm $(call pkg_libs,libbpf libmnl))
-bench-skeletons: $(BENCH_SKELETONS) $(O)/gen/transmit.skel.h
+bench-skeletons: $(BENCH_SKELETONS)
 bench-tools: $(BENCH_BINS) ## build the measuring programs: ix-load and others
 tests: $(BENCH_BINS)
 .PHONY: bench-tools bench-skeletons
 
-$(O)/tests/unit_bench: $(call obj,$(BENCH_LIB_SRC))
+$(O)/tests/unit_bench: $(BENCH_LIB_OBJS)
 $(O)/tests/unit_bench: LDFLAGS += -Wl,--no-as-needed -lm

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way out without an skb (bpf/transmit.h), beside an AF_XDP socket: for bursts of packets, through a
- * device that can take frames. A sender with the socket alone is slower than what it measures.
+ * device that can take frames. A sender with the socket alone is slower than what it measures. Loaded and
+ * called by the code that ixd uses.
  */
 #ifndef TESTS_BENCH_LIB_TRANSMIT_H
 #define TESTS_BENCH_LIB_TRANSMIT_H
@@ -9,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/transmit.h"
-#include "tests/bench/lib/netdev.h"
+#include "daemon/dataplane/xdp_transmit.h"
+#include "daemon/supervisor/transmit_program.h"
 
 enum bench_transmit_mode {
 	BENCH_TRANSMIT_AUTO, /* bursts as frames if the device can, the rest by the socket */
@@ -20,13 +21,12 @@ enum bench_transmit_mode {
 
 struct bench_transmit {
 	enum bench_transmit_mode mode;
-	struct bench_netdev netdev;
-	struct ixd_tx_slot *slots;
-	struct ixd_tx_cursor *cursor;
-	void *skeleton;
-	int program, anchor; /* the program; the network namespace that it is attached in */
-	bool is_able;        /* the device took frames when it was last asked */
-	uint32_t passed_by;  /* bursts since then */
+	struct transmit_program *program;
+	struct xdp_transmit *core; /* NULL: everything by the socket */
+	unsigned ifindex;
+	uint16_t netdev_family;
+	bool is_able;       /* the device took frames when it was last asked */
+	uint32_t passed_by; /* bursts since then */
 	uint32_t staged;
 	uint64_t packets, calls;
 };
