@@ -27,7 +27,7 @@
 	X(tx_large_failed, "large sends that the kernel refused, sent packet by packet instead")             \
 	X(tx_xdp, "packets sent by the XDP transmit program")                                                \
 	X(tx_xdp_calls, "bursts given to the XDP transmit program")                                          \
-	X(tx_xdp_failed, "of these, bursts that the kernel did not take whole: the rest went by AF_XDP")     \
+	X(tx_xdp_failed, "of these, bursts that the kernel took in part or not at all")                      \
 	X(tx_passed, "packets passed to the core that owns the queue")                                       \
 	X(frames_pool, "packet frames in the pools of the cores when they last went to sleep")               \
 	X(fill_low, "times a FILL ring was found below a quarter")                                           \

@@ -58,7 +58,6 @@ static void refused(struct core *core, int error)
 {
 	struct xdp_transmit *transmit = core->xsk->transmit;
 
-	core->stats->tx_xdp_failed++;
 	if (error == -EINTR)
 		return; /* a debugger's doing */
 	transmit->retry_at = (tcp_time){core->now.ns + RETRY_NS};
@@ -93,6 +92,8 @@ void xsk_transmit(struct core *core, struct xsk_port *port)
 		core->stats->tx_xdp += sent;
 		slots_forget(core, port, first + sent, count - sent);
 		unstage(core, port, first, sent);
+		if (sent < count)
+			core->stats->tx_xdp_failed++;
 		if (error < 0)
 			refused(core, error);
 		if (sent == 0)

@@ -191,6 +191,7 @@ Test(xsk_transmit, an_interrupted_call_is_no_refusal)
 	cr_assert_eq(kernel.calls, 1);
 	cr_assert_eq(kernel.seen, 10);
 	expect_by_socket(10, 10);
+	cr_assert_eq(f.core->stats->tx_xdp_failed, 1);
 	cr_assert_eq(f.core->xsk->transmit->retry_at.ns, 0);
 }
 
@@ -204,6 +205,7 @@ Test(xsk_transmit, a_call_that_sends_fewer)
 	cr_assert_eq(kernel.seen, 90);
 	for (uint32_t i = 0; i < 90; i++)
 		cr_assert_eq(kernel.first_byte[i], (uint8_t)i);
+	cr_assert_eq(f.core->stats->tx_xdp_failed, 3);
 	expect_by_socket(90, 10);
 	f.port->is_tx_stalled = false;
 
@@ -213,5 +215,5 @@ Test(xsk_transmit, a_call_that_sends_fewer)
 	xsk_tx_burst(f.core);
 	cr_assert_eq(kernel.calls, 4);
 	expect_by_socket(0, 100);
-	cr_assert_eq(f.core->stats->tx_xdp_failed, 0);
+	cr_assert_eq(f.core->stats->tx_xdp_failed, 4);
 }
