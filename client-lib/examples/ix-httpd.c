@@ -26,7 +26,7 @@
 #include "client-lib/examples/file_cache.h"
 #include "client-lib/examples/http.h"
 #include "client-lib/examples/options.h"
-#include "client-lib/examples/sha256.h"
+#include "client-lib/examples/upload.h"
 
 #define NS_PER_S        UINT64_C(1000000000)
 #define FILE_READ_BYTES 65536u
@@ -60,11 +60,7 @@ struct visitor {
 	struct cached_file *cached; /* NULL: it is not kept in memory */
 	uint64_t file_off, file_left;
 
-	struct http_chunks chunks;
-	bool is_chunked;
-	uint64_t body_left; /* without chunks */
-	uint64_t body_bytes;
-	struct sha256 sha;
+	struct upload upload;
 };
 
 static struct {
@@ -202,11 +198,7 @@ static void body_begin(struct visitor *visitor, const struct http_request *reque
 	size_t room;
 	void *to;
 
-	visitor->is_chunked = request->is_chunked;
-	visitor->chunks = (struct http_chunks){0};
-	visitor->body_left = request->length;
-	visitor->body_bytes = 0;
-	sha256_init(&visitor->sha);
+	upload_begin(&visitor->upload, request, config.has_sha256);
 	visitor->stage = STAGE_BODY;
 	/* Whole or not at all: a client that does not hear it sends its body anyway. */
 	to = request->expects_continue ? ixev_reserve(visitor->conn, sizeof(go_on) - 1, &room) : NULL;
@@ -218,50 +210,25 @@ static void body_begin(struct visitor *visitor, const struct http_request *reque
 
 static void body_end(struct visitor *visitor)
 {
-	char sum[SHA256_HEX_CHARS], text[128];
-	int length = snprintf(text, sizeof(text), "bytes %" PRIu64 "\n", visitor->body_bytes);
+	char text[UPLOAD_REPORT_CHARS];
+	size_t length = upload_report(&visitor->upload, text);
 
-	if (config.has_sha256) {
-		sha256_final_hex(&visitor->sha, sum);
-		length += snprintf(text + length, sizeof(text) - (size_t)length, "sha256 %s\n", sum);
-	}
-	answer_begin(visitor, 200, (uint64_t)length);
+	answer_begin(visitor, 200, length);
 	out_add(visitor, "Content-Type: text/plain\r\n\r\n%s", text);
-}
-
-/* Takes a run of received bytes. How many were used; -1: the body is malformed. */
-static long body_take(struct visitor *visitor, const char *bytes, size_t len, bool *is_end)
-{
-	const char *data = bytes;
-	size_t data_len = len < visitor->body_left ? len : (size_t)visitor->body_left;
-	long used = (long)data_len;
-
-	if (visitor->is_chunked) {
-		used = http_chunks_next(&visitor->chunks, bytes, len, &data, &data_len, is_end);
-	} else {
-		visitor->body_left -= data_len;
-		*is_end = !visitor->body_left;
-	}
-	visitor->body_bytes += data_len;
-	if (config.has_sha256 && used > 0)
-		sha256_update(&visitor->sha, data, data_len);
-	return used;
 }
 
 /* ---- A connection's progress. Each step returns whether it came to its end. */
 
 static bool step_body(struct visitor *visitor)
 {
-	bool is_end = !visitor->is_chunked && !visitor->body_left;
-
-	while (!is_end) {
+	while (!visitor->upload.is_complete) {
 		const void *bytes;
 		size_t len = ixev_peek(visitor->conn, &bytes);
 		long used;
 
 		if (!len)
 			return false;
-		used = body_take(visitor, bytes, len, &is_end);
+		used = upload_take(&visitor->upload, bytes, len);
 		if (used < 0) {
 			answer_fatal(visitor, 400);
 			return true;
