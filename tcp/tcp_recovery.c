@@ -246,7 +246,6 @@ static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_
 static void grow_after_loss(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
 {
 	struct tcp_ack_sample counted = *sample;
-
 	uint32_t limit = has_sack(c) ? sample->delivered_bytes : c->mss;
 
 	if (counted.acked_bytes > limit)

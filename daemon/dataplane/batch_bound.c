@@ -4,6 +4,8 @@
  */
 #include "daemon/dataplane/batch_bound.h"
 
+#include <stdbool.h>
+
 uint32_t batch_bound_get(const struct batch_bound *bound, uint32_t configured)
 {
 	return bound->packets != 0 && bound->packets < configured ? bound->packets : configured;

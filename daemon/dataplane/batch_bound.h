@@ -9,7 +9,6 @@
 #ifndef DAEMON_DATAPLANE_BATCH_BOUND_H
 #define DAEMON_DATAPLANE_BATCH_BOUND_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define BATCH_BOUND_MIN  16u /* below, the price of a burst's call outweighs what is gained */
