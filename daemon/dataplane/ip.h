@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/common/mirror.h"
+#include "daemon/dataplane/big_endian.h"
 #include "daemon/dataplane/core.h"
 #include "daemon/dataplane/packet.h"
 
@@ -25,31 +26,6 @@
 #define IP_PROTO_ICMP     1u
 #define IP_PROTO_TCP      6u
 #define TCP_HEADER_BYTES  20u
-
-/* Integers in network order at any address. */
-static inline uint16_t load_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static inline uint32_t load_be32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static inline void store_be16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static inline void store_be32(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 24);
-	at[1] = (uint8_t)(value >> 16);
-	at[2] = (uint8_t)(value >> 8);
-	at[3] = (uint8_t)value;
-}
 
 /* ::ffff:a.b.c.d from the four bytes of a header. */
 static inline void ip4_map(uint8_t addr[16], const uint8_t *ip4)

@@ -20,12 +20,6 @@ struct train {
 	uint8_t header[IP_HEADER_MAX];
 };
 
-/* A 16-bit value as it adds to a sum that is kept in memory order. */
-static inline uint64_t sum_of_be16(uint32_t value)
-{
-	return __builtin_bswap16((uint16_t)value);
-}
-
 /* Sends the first part of a train by one system call, so much as one such call can take. Returns payload
  * bytes sent; 0 when that cannot be or is not worth it, and the train must go packet by packet; -EAGAIN when
  * there is no room now. */

@@ -5,9 +5,11 @@
  */
 #include "tests/bench/load/raw.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "daemon/common/cpu_relax.h"
+#include "daemon/dataplane/big_endian.h"
 #include "tests/bench/lib/clock.h"
 #include "tests/bench/lib/options.h"
 #include "tests/bench/lib/pattern.h"
@@ -29,18 +31,6 @@ struct raw {
 	bool is_started;
 	struct bench_histogram latency;
 };
-
-static void store_be16(uint8_t *at, uint32_t value)
-{
-	value = __builtin_bswap16((uint16_t)value);
-	memcpy(at, &value, 2);
-}
-
-static void store_be32(uint8_t *at, uint32_t value)
-{
-	value = __builtin_bswap32(value);
-	memcpy(at, &value, 4);
-}
 
 /* A segment in mid-connection, with timestamps as every segment of a real one has them. */
 static void frame_make(struct raw *raw)
@@ -65,8 +55,7 @@ static void frame_make(struct raw *raw)
 	memcpy(tcp + 20, timestamps, sizeof(timestamps));
 	memcpy(tcp + 20 + OPTIONS_BYTES, bench_pattern_at(0, 0), payload);
 	raw->frame_bytes = TCP_OFF + tcp_bytes;
-	raw->tcp_sum =
-	    inet_checksum_add(__builtin_bswap16((uint16_t)tcp_bytes) + __builtin_bswap16(6), ip + 12, 8);
+	raw->tcp_sum = inet_checksum_add(sum_of_be16(tcp_bytes) + sum_of_be16(IPPROTO_TCP), ip + 12, 8);
 	raw->tcp_sum = inet_checksum_add(raw->tcp_sum, tcp, tcp_bytes);
 }
 

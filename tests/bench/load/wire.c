@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/dataplane/big_endian.h"
 #include "tests/bench/load/load.h"
 
 #define ETH_BYTES     14u
@@ -18,29 +19,6 @@
 #define TX_FRAMES_MIN 256u /* sent in a turn at the most; received packets wait meanwhile */
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-static uint32_t load_be16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static void store_be16(uint8_t *at, uint32_t value)
-{
-	value = __builtin_bswap16((uint16_t)value);
-	memcpy(at, &value, 2);
-}
-
-static void store_be32(uint8_t *at, uint32_t value)
-{
-	value = __builtin_bswap32(value);
-	memcpy(at, &value, 4);
-}
-
-/* A 16-bit value as it adds to a sum that is kept in memory order. */
-static uint64_t sum_of_be16(uint32_t value)
-{
-	return __builtin_bswap16((uint16_t)value);
-}
 
 static void header_make(struct load *load)
 {
