@@ -8,13 +8,12 @@
 #include <sys/epoll.h>
 
 #include "daemon/common/log.h"
+#include "daemon/common/time_units.h"
 #include "daemon/dataplane/channel.h"
 #include "daemon/dataplane/command.h"
 #include "daemon/dataplane/event.h"
 #include "daemon/dataplane/listener.h"
 #include "daemon/dataplane/rx_memory.h"
-
-#define NS_PER_MS      UINT64_C(1000000)
 
 /* While a client has no room for what it is owed, it rings when it has taken events; a look from time to time
  * is for one that does not. */

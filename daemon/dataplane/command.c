@@ -9,12 +9,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/common/time_units.h"
 #include "daemon/dataplane/chunk.h"
 #include "daemon/dataplane/event.h"
 #include "daemon/dataplane/listener.h"
 #include "daemon/dataplane/rx_memory.h"
-
-#define NS_PER_MS          UINT64_C(1000000)
 
 /* Commands of one client before the next one's turn, and clients that are looked at seldom per turn. */
 #define QUOTA              32u

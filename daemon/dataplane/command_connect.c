@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/common/time_units.h"
 #include "daemon/dataplane/command.h"
 #include "daemon/dataplane/ephemeral.h"
 #include "daemon/dataplane/policy.h"
 #include "daemon/dataplane/rx_memory.h"
 
-#define NS_PER_MS         UINT64_C(1000000)
 #define IP_AND_TCP_HEADER 40
 
 static bool is_any(const uint8_t addr[16])

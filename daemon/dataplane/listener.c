@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "daemon/common/log.h"
-
-#define NS_PER_MS       UINT64_C(1000000)
+#include "daemon/common/time_units.h"
 
 /* Tells a listener's handle from a connection's, whose generation never gets so far. */
 #define LISTENER_HANDLE (UINT64_C(1) << 63)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/common/cpu_relax.h"
+#include "daemon/common/time_units.h"
 #include "daemon/dataplane/channel.h"
 #include "daemon/dataplane/clock.h"
 #include "daemon/dataplane/conn.h"
@@ -148,8 +149,8 @@ static void wait(struct core *core)
 	until_ns = next_timer_ns(core);
 	if (until_ns <= core->now.ns)
 		return;
-	timeout.tv_sec = (time_t)((until_ns - core->now.ns) / 1000000000u);
-	timeout.tv_nsec = (long)((until_ns - core->now.ns) % 1000000000u);
+	timeout.tv_sec = (time_t)((until_ns - core->now.ns) / NS_PER_S);
+	timeout.tv_nsec = (long)((until_ns - core->now.ns) % NS_PER_S);
 	core->stats->loop_sleeps++;
 	count =
 	    epoll_pwait2(core->epoll_fd, events, WAKEUPS_MAX, until_ns == UINT64_MAX ? NULL : &timeout, NULL);

@@ -4,11 +4,12 @@
  */
 #include "daemon/dataplane/rx_memory.h"
 
+#include "daemon/common/time_units.h"
+
 /* A window is used up when half of it is consumed in this many round trips, or in this time when the round
  * trip is shorter than what the application's own turn takes. */
 #define GROWTH_RTTS     2u
 #define GROWTH_LEAST_NS 1000000u
-#define NS_PER_US       1000u
 
 /* Parts of a client's memory, in quarters. Windows grow into one half, so that a few bulk transfers leave
  * what others begin with; three quarters can be reserved in all, so that connections without a reservation

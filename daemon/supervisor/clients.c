@@ -17,7 +17,6 @@
 #include "daemon/common/rights.h"
 #include "daemon/supervisor/supervisor.h"
 
-#define NS_PER_S       1000000000ull
 #define ACCEPT_BURST   64
 #define STRANGER_SLOTS 8  /* connections that a user may have beyond the clients it is allowed */
 #define STRANGERS_MAX  32 /* and all the users together that no policy admits */

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/common/time_units.h"
 #include "daemon/supervisor/clock.h"
 
 #define RING_ENTRIES 256
-#define NS_PER_S     1000000000ull
 #define IDLE_NS      (3600 * NS_PER_S)
 
 struct loop_watch {

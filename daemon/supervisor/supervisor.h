@@ -21,6 +21,7 @@
 #include "daemon/common/mirror.h"
 #include "daemon/common/state.h"
 #include "daemon/common/stats.h"
+#include "daemon/common/time_units.h"
 #include "daemon/common/view.h"
 #include "daemon/supervisor/bpf_load.h"
 #include "daemon/supervisor/child.h"
@@ -40,8 +41,6 @@
 #include "daemon/supervisor/xdp_attach.h"
 #include "daemon/supervisor/xsk_create.h"
 
-#define NS_PER_MS         1000000ull
-#define NS_PER_S          1000000000ull
 #define CLIENT_GROUPS_MAX 256
 
 struct supervisor;

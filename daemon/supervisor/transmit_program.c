@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bpf/skeleton.h"
+#include "daemon/common/time_units.h"
 #include "daemon/supervisor/clock.h"
 #include "daemon/supervisor/xdp_anchor.h"
 
@@ -60,7 +61,7 @@ static int try(int program_fd, struct why *why)
 	}
 	if (shortest_ns > TRY_MOST_NS)
 		return why_set(why, -ETIME, "the kernel takes %llu ms for one run of the program",
-			       (unsigned long long)(shortest_ns / 1000000));
+			       (unsigned long long)(shortest_ns / NS_PER_MS));
 	return 0;
 }
 
