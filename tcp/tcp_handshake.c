@@ -6,6 +6,7 @@
 
 #include "tcp/tcp_accecn.h"
 #include "tcp/tcp_cc.h"
+#include "tcp/tcp_data.h"
 #include "tcp/tcp_emit.h"
 #include "tcp/tcp_engine.h"
 #include "tcp/tcp_hash.h"
@@ -157,6 +158,23 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 	tcp_output_list(e, conn);
 }
 
+/* What a SYN-ACK brings beside its SYN goes on at the sixth check of RFC 9293 section 3.10.7.4. Where the
+ * user has closed already, it comes again. */
+static void input_text(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	struct tcp_segment text = *s;
+
+	if ((s->payload_len == 0 && !(s->flags & TCP_FIN)) || e->conns[conn].state != TCP_ESTABLISHED)
+		return;
+	text.flags &= (uint16_t)~TCP_SYN;
+	text.pos = 1;
+	text.end = 1 + (int64_t)s->payload_len + ((s->flags & TCP_FIN) != 0);
+	tcp_data_input(e, conn, &text);
+	tcp_ack_now(e, conn);
+	if (tcp_data_take_fin(e, conn, false))
+		tcp_set_state(e, conn, TCP_CLOSE_WAIT);
+}
+
 /* RFC 9293 section 3.10.7.3, with RFC 5961's reading of the ACK. */
 void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 {
@@ -201,8 +219,7 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 	}
 	tcp_handshake_establish(e, conn, s);
 	tcp_ack_now(e, conn);
-	/* Payload on a SYN-ACK is not taken; the peer sends it again (RFC 9293 section 3.10.7.3 lets it be
-	 * queued, and does not ask for it). */
+	input_text(e, conn, s);
 }
 
 /* The user of the listener cannot take more: the ACK is ignored, the peer's data will bring it again. */
@@ -254,9 +271,10 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 		e->stats->drop_backlog++;
 		return;
 	}
-	if (is_syn_ack) { /* a SYN still: its window is not scaled, and it brings no payload here */
+	if (is_syn_ack) { /* a SYN still: its window is not scaled */
 		s->flags |= TCP_SYN;
 		tcp_handshake_establish(e, conn, s);
+		input_text(e, conn, s);
 		return;
 	}
 	tcp_handshake_establish(e, conn, s);

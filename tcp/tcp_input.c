@@ -61,7 +61,7 @@ static void input_rst(struct tcp_engine *e, uint32_t conn, const struct tcp_segm
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 
 	if (s->pos != c->rcv_nxt) {
-		if (is_in_window(c, s) && tcp_challenge_allowed(e, conn))
+		if (s->pos > c->rcv_nxt && s->pos < c->rcv_adv && tcp_challenge_allowed(e, conn))
 			tcp_ack_now(e, conn);
 		else
 			e->stats->drop_out_of_window++;

@@ -135,15 +135,26 @@ static void answer(struct tcp_engine *e, const struct tcp_time_wait *w)
 	tcp_emit_stateless(e, &train);
 }
 
-/* RFC 6191 section 2: a newer timestamp, else a higher sequence number. And somebody must listen: the port of
- * a connection that we opened waits until its time is over, whoever sends SYNs there (RFC 1337). */
+/* RFC 6191 section 2: a newer timestamp, or the first ones (old segments lack them), else a sequence number
+ * above the last one seen. And somebody must listen: the port of a connection that we opened waits until its
+ * time is over, whoever sends SYNs there (RFC 1337). */
 static bool may_reopen(const struct tcp_engine *e, const struct tcp_time_wait *w, const struct tcp_segment *s)
 {
 	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || tcp_listener_find(e, &s->tuple) == TCP_NONE)
 		return false;
-	if (w->has_ts && s->has_ts && s->ts_val != w->ts_recent)
-		return tcp_ts_before(w->ts_recent, s->ts_val);
-	return (int32_t)(s->seq - w->rcv_nxt) > 0;
+	if (s->has_ts && e->config.timestamps) {
+		if (!w->has_ts)
+			return true;
+		if (s->ts_val != w->ts_recent)
+			return tcp_ts_before(w->ts_recent, s->ts_val);
+	}
+	return (int32_t)(s->seq - w->rcv_nxt) >= 0;
+}
+
+/* The FIN that led here, with what is sent again before it. By any other a stranger could hold the port. */
+static bool is_their_fin(const struct tcp_time_wait *w, const struct tcp_segment *s)
+{
+	return (s->flags & (TCP_FIN | TCP_SYN)) == TCP_FIN && s->seq + s->payload_len + 1 == w->rcv_nxt;
 }
 
 bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segment *s)
@@ -160,9 +171,13 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 		record_free(e, index);
 		return true;
 	}
-	if (w->has_ts && s->has_ts && tcp_ts_before(s->ts_val, w->ts_recent))
+	if (w->has_ts && !s->has_ts) { /* RFC 7323 section 3.2 */
 		e->stats->drop_paws++;
-	else if (s->flags & TCP_FIN) { /* our last ACK was lost: 2 MSL begin again */
+		return false;
+	}
+	if (w->has_ts && tcp_ts_before(s->ts_val, w->ts_recent)) {
+		e->stats->drop_paws++;
+	} else if (is_their_fin(w, s)) { /* our last ACK was lost: 2 MSL begin again */
 		w->deadline_ms = deadline_from_now(e);
 		queue_remove(e, index);
 		queue_append(e, index);
@@ -171,7 +186,7 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 	}
 	/* What is not acceptable is answered by where we are. An acceptable ACK is not: the other side may be
 	 * in TIME_WAIT, too, and would answer back. */
-	if (s->payload_len > 0 ||
+	if (s->payload_len > 0 || (s->flags & (TCP_FIN | TCP_SYN)) == TCP_FIN ||
 	    ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e, TCP_NONE)))
 		answer(e, w);
 	return false;

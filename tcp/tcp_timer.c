@@ -65,6 +65,10 @@ void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress)
 			return;
 		c->flags &= ~(uint32_t)CONN_PERSIST; /* the window is open again: an ordinary timeout */
 		c->backoff = 0;
+		/* While the window was closed the peer's answers counted (RFC 9293 MUST-37); from now on R2
+		 * does. A user timeout asks for the data alone. */
+		if (c->user_timeout_ms == 0)
+			c->progress_tick = tcp_tick(e);
 		has_progress = true;
 	} else if (c->snd_wnd == 0) {
 		c->flags |= CONN_PERSIST;

@@ -196,13 +196,22 @@ int tcp_close(struct tcp_engine *e, tcp_time now, uint32_t conn, bool unread)
 	return 0;
 }
 
+/* RFC 9293 section 3.10.5: in SYN_SENT there is nobody to tell, and with both FINs on the way nothing: a RST
+ * would only take TIME_WAIT from the peer. Our state says when the user has closed; the RFC's, when the FIN
+ * went. */
+static bool is_told_of_abort(const struct tcp_conn *c)
+{
+	if (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK)
+		return c->snd_nxt <= c->snd_end;
+	return c->state != TCP_SYN_SENT;
+}
+
 int tcp_abort(struct tcp_engine *e, tcp_time now, uint32_t conn)
 {
 	e->now_ns = now.ns;
 	if (!tcp_conn_is_valid(e, conn))
 		return -EBADF;
-	/* RFC 9293 section 3.10.5: in SYN_SENT there is nobody to tell. */
-	if (e->conns[conn].state != TCP_SYN_SENT)
+	if (is_told_of_abort(tcp_conn_at(e, conn)))
 		tcp_emit_rst(e, conn);
 	tcp_conn_end(e, conn, TCP_REASON_ABORTED);
 	return 0;

@@ -93,16 +93,18 @@ Test(tcp_engine, a_record_that_the_user_holds_is_given_to_nobody)
 Test(tcp_engine, restart_keeps_time_wait)
 {
 	struct rig *r = established();
+	struct rig_segment fin = {.flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 2, .has_ts = true};
 	const struct rig_segment *s;
 
+	fin.ts_val = (uint32_t)(r->now_ns / RIG_MS);
 	tcp_close(r->engine, (tcp_time){r->now_ns}, r->conn, false);
 	rig_output(r);
-	rig_in(r, TCP_FIN | TCP_ACK, 1, 2, 0);
+	rig_input(r, &fin);
 	cr_assert_eq(r->stats.time_waits, 1);
 	rig_restart(r);
 	rig_clear(r);
 	r->conn = TCP_NONE;
-	rig_in(r, TCP_FIN | TCP_ACK, 1, 2, 0);
+	rig_input(r, &fin);
 	s = rig_next_out(r);
 	cr_assert(s && s->flags == TCP_ACK && s->ack == 2);
 	rig_free(r);
