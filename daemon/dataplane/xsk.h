@@ -21,11 +21,6 @@
  * transmit program costs 9 µs and 0.2 µs a packet, the socket 1.1 µs a packet: even at 10 to 12. */
 #define XSK_TRANSMIT_MIN  12
 
-struct xsk_map {
-	void *base;
-	size_t bytes;
-};
-
 struct xsk_port {
 	struct xsk_ring rx, tx, fill, comp; /* mask 0 in those it does not have */
 	int fd;
@@ -39,7 +34,7 @@ struct xsk_port {
 	uint32_t queue;
 	uint32_t fill_empty_at; /* its consumer index then: once that moves, the driver has taken from it */
 	uint32_t tx_staged;     /* descriptors that wait for xsk_tx_burst() */
-	struct xsk_map maps[4];
+	struct xsk_map maps[XSK_RING_KINDS];
 };
 
 /* What other cores may look at of a FILL ring: the shared words, and half of its slots. */

@@ -8,6 +8,7 @@
 
 #include <linux/if_xdp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct xsk_ring {
@@ -16,6 +17,22 @@ struct xsk_ring {
 	uint32_t mask;
 	uint32_t prod, cons; /* ours: what we have staged or taken; the other's: as last seen */
 };
+
+enum xsk_ring_kind { XSK_RING_RX, XSK_RING_TX, XSK_RING_FILL, XSK_RING_COMP, XSK_RING_KINDS };
+
+/* A ring's memory, for munmap(). */
+struct xsk_map {
+	void *base;
+	size_t bytes;
+};
+
+/* Maps a ring that the socket has, of `slots` slots, a power of two. Its indices are what a process before
+ * this one left. 0, or negative errno, and both are as before. */
+int xsk_ring_map(struct xsk_ring *ring, struct xsk_map *map, int fd, enum xsk_ring_kind kind, uint32_t slots);
+
+/* A kick sends up to so many packets in copy mode where the kernel can be told (Linux 6.18), else 32: there
+ * are more kicks then. */
+void xsk_kick_budget_set(int fd, uint32_t packets);
 
 /* We produce (FILL, TX): slots that are free. Looks at the kernel's index only when fewer than `wanted` seem
  * free, because that word's cache line is the kernel's. */

@@ -22,11 +22,6 @@
 #include "bench_steer.skel.h"
 #pragma GCC diagnostic pop
 
-/* Since Linux 6.18; not in the headers of the oldest kernel that is supported. */
-#ifndef XDP_MAX_TX_SKB_BUDGET
-#define XDP_MAX_TX_SKB_BUDGET 9
-#endif
-
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define KICKS_MAX       128
 #define FRAMES_PER_SLOT 2 /* one for the FILL ring, one to send */
@@ -62,39 +57,25 @@ static void umem_make(struct bench_xsk *xsk, uint32_t slots)
 	option_set(xsk->fd, XDP_UMEM_REG, &reg, sizeof(reg), "registering packet memory");
 }
 
-static void ring_map(struct bench_xsk *xsk, struct xsk_ring *ring, uint32_t slots, size_t slot_bytes,
-		     const struct xdp_ring_offset *at, off_t page_off)
+static void ring_map(struct bench_xsk *xsk, struct xsk_ring *ring, enum xsk_ring_kind kind, uint32_t slots)
 {
-	size_t bytes = at->desc + slots * slot_bytes;
-	uint8_t *base =
-	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, xsk->fd, page_off);
+	struct xsk_map map; /* stays for as long as the process */
+	int error = xsk_ring_map(ring, &map, xsk->fd, kind, slots);
 
-	if (base == MAP_FAILED)
-		bench_die("mapping a ring: %s", strerror(errno));
-	*ring = (struct xsk_ring){
-	    .producer = (uint32_t *)(void *)(base + at->producer),
-	    .consumer = (uint32_t *)(void *)(base + at->consumer),
-	    .flags = (uint32_t *)(void *)(base + at->flags),
-	    .slots = base + at->desc,
-	    .mask = slots - 1,
-	};
+	if (error < 0)
+		bench_die("mapping a ring of %u slots: %s", slots, strerror(-error));
 }
 
 static void rings_make(struct bench_xsk *xsk, uint32_t slots)
 {
-	struct xdp_mmap_offsets at;
-	socklen_t bytes = sizeof(at);
-
 	option_set(xsk->fd, XDP_RX_RING, &slots, sizeof(slots), "RX ring");
 	option_set(xsk->fd, XDP_TX_RING, &slots, sizeof(slots), "TX ring");
 	option_set(xsk->fd, XDP_UMEM_FILL_RING, &slots, sizeof(slots), "FILL ring");
 	option_set(xsk->fd, XDP_UMEM_COMPLETION_RING, &slots, sizeof(slots), "COMPLETION ring");
-	if (getsockopt(xsk->fd, SOL_XDP, XDP_MMAP_OFFSETS, &at, &bytes) != 0 || bytes != sizeof(at))
-		bench_die("XDP_MMAP_OFFSETS: %s", strerror(errno));
-	ring_map(xsk, &xsk->rx, slots, sizeof(struct xdp_desc), &at.rx, XDP_PGOFF_RX_RING);
-	ring_map(xsk, &xsk->tx, slots, sizeof(struct xdp_desc), &at.tx, XDP_PGOFF_TX_RING);
-	ring_map(xsk, &xsk->fill, slots, sizeof(uint64_t), &at.fr, (off_t)XDP_UMEM_PGOFF_FILL_RING);
-	ring_map(xsk, &xsk->comp, slots, sizeof(uint64_t), &at.cr, (off_t)XDP_UMEM_PGOFF_COMPLETION_RING);
+	ring_map(xsk, &xsk->rx, XSK_RING_RX, slots);
+	ring_map(xsk, &xsk->tx, XSK_RING_TX, slots);
+	ring_map(xsk, &xsk->fill, XSK_RING_FILL, slots);
+	ring_map(xsk, &xsk->comp, XSK_RING_COMP, slots);
 }
 
 static void socket_bind(const struct bench_xsk *xsk, const char *iface, unsigned ifindex, uint32_t slots)
@@ -102,7 +83,6 @@ static void socket_bind(const struct bench_xsk *xsk, const char *iface, unsigned
 	struct sockaddr_xdp address = {
 	    .sxdp_family = AF_XDP, .sxdp_ifindex = ifindex, .sxdp_flags = XDP_COPY | XDP_USE_NEED_WAKEUP};
 	const struct timespec pause = {.tv_nsec = 5000000};
-	int budget = (int)slots;
 	int tries = 200;
 
 	/* A predecessor's socket is taken apart some milliseconds after its exit. */
@@ -111,9 +91,7 @@ static void socket_bind(const struct bench_xsk *xsk, const char *iface, unsigned
 			bench_die("interface %s: no AF_XDP socket: %s", iface, strerror(errno));
 		nanosleep(&pause, NULL);
 	}
-	/* More than the default 32 packets in a kick, where the kernel can; otherwise there are more kicks.
-	 */
-	(void)setsockopt(xsk->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	xsk_kick_budget_set(xsk->fd, slots);
 }
 
 static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
