@@ -26,3 +26,13 @@ int ethtool_call(const char *iface_name, void *command)
 	close(fd);
 	return err;
 }
+
+void ethtool_driver_name(const char *iface_name, char *name, size_t size)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+
+	if (ethtool_call(iface_name, &info) == 0)
+		snprintf(name, size, "%.31s", info.driver);
+	else
+		snprintf(name, size, "unknown");
+}

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/ethtool.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define RETRY_NS NS_PER_S
@@ -132,7 +133,7 @@ int iface_sockets_open(struct supervisor *supervisor, uint32_t index, struct why
 	    .ifindex = iface->ifindex, .queues = iface->queues, .queue_base = iface->queue_base};
 	memcpy(seen->name, iface->name, sizeof(seen->name));
 	seen->closes = own->closes;
-	xsk_driver_name(iface->name, seen->driver, sizeof(seen->driver));
+	ethtool_driver_name(iface->name, seen->driver, sizeof(seen->driver));
 	iface_rss_arrange(supervisor, index, seen);
 	int error = bpf_set_iface_add(supervisor->bpf, iface->ifindex, iface->queue_base, iface->queues,
 				      own->is_diagonal);

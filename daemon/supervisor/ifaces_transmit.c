@@ -65,10 +65,7 @@ static bool iface_can(const struct supervisor *supervisor, uint32_t index, struc
 		return why_set(why, 0, "xdp_transmit = \"never\"");
 	if (strcmp(iface->seen.copy, "zerocopy") == 0)
 		return false; /* it has no need of it */
-	/* Only where it was tried: a driver that says that it can may still be wrong. virtnet_xdp_xmit of
-	 * Linux 7.3 takes a queue beyond the last when no queue is to spare for XDP, and the kernel panics.
-	 */
-	if (strcmp(iface->seen.driver, "veth") != 0)
+	if (!netdev_xmit_is_safe(iface->seen.driver))
 		return why_set(why, 0, "only veth is known to take redirected frames safely");
 	if (supervisor->transmit == NULL)
 		return why_set(why, 0, "%s", supervisor->transmit_why);

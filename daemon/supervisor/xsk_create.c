@@ -39,16 +39,6 @@ static int ring_set(int fd, int option, uint32_t slots)
 	return option_set(fd, option, &slots, sizeof(slots));
 }
 
-void xsk_driver_name(const char *iface_name, char *name, size_t size)
-{
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-
-	if (ethtool_call(iface_name, &info) == 0)
-		snprintf(name, size, "%.31s", info.driver);
-	else
-		snprintf(name, size, "unknown");
-}
-
 static int umem_register(int fd, const struct xsk_request *r, struct why *why)
 {
 	struct xdp_umem_reg umem = {
@@ -132,7 +122,7 @@ static int bind_failed(const struct xsk_request *r, int error, struct why *why)
 	char driver[32];
 	struct why ignored;
 
-	xsk_driver_name(r->iface_name, driver, sizeof(driver));
+	ethtool_driver_name(r->iface_name, driver, sizeof(driver));
 	why_set(why, error, "%s", strerror(-error));
 	switch (error) {
 	case -EBUSY:
@@ -292,7 +282,7 @@ bool xsk_zerocopy_is_unsound(const char *iface_name)
 {
 	char driver[32];
 
-	xsk_driver_name(iface_name, driver, sizeof(driver));
+	ethtool_driver_name(iface_name, driver, sizeof(driver));
 	return strcmp(driver, "virtio_net") == 0 && access("/sys/module/virtio_net/initstate", F_OK) == 0;
 }
 

@@ -58,8 +58,6 @@ int xsk_create(const struct xsk_request *request, struct xsk_made *made, struct 
 int xsk_bind(const struct xsk_request *request, int fd, struct why *why);
 /* 0 or negative errno. */
 int xsk_counters_read(int fd, struct xsk_counters *counters);
-/* The name of the interface's driver, or "unknown". */
-void xsk_driver_name(const char *iface_name, char *name, size_t size);
 /* Whether zero copy would be given, and lose packets: virtio_net (seen up to Linux 7.3) tells the device
  * where the header of each packet is by a static variable, whose address it takes for one of the kernel
  * image. In a module that is another place, with any bytes; the device may drop the packet for them without a

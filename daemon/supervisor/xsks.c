@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/ethtool.h"
 #include "daemon/supervisor/packet_socket.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -84,7 +85,7 @@ static void refusal_describe(const struct xsk_request *request, int error, char 
 {
 	char driver[32];
 
-	xsk_driver_name(request->iface_name, driver, sizeof(driver));
+	ethtool_driver_name(request->iface_name, driver, sizeof(driver));
 	if (error == -EOPNOTSUPP || error == -EPROTONOSUPPORT)
 		snprintf(text, size, "driver %s has no zero copy for it, or none in this XDP mode", driver);
 	else

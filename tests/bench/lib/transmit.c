@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/ethtool.h"
 #include "daemon/supervisor/genl_family.h"
 #include "daemon/supervisor/netdev_features.h"
 #include "tests/bench/lib/options.h"
@@ -38,13 +39,18 @@ static bool device_takes_frames(const struct bench_transmit *transmit)
 	       (features & NETDEV_XDP_NDO_XMIT) != 0;
 }
 
-static int program_open(struct bench_transmit *transmit, struct why *why)
+static int program_open(struct bench_transmit *transmit, const char *iface, struct why *why)
 {
 	int fds[MSG_DP_TRANSMIT_FDS], error;
 	struct ixd_tx_cursor *cursors = NULL;
 	struct ixd_tx_slot *slots = NULL;
 	struct genl_family family;
+	char driver[32];
 
+	ethtool_driver_name(iface, driver, sizeof(driver));
+	if (!netdev_xmit_is_safe(driver))
+		return why_set(why, -EOPNOTSUPP,
+			       "%s: driver %s is not known to take redirected frames safely", iface, driver);
 	error = genl_family_find(NETDEV_FAMILY, NETDEV_GROUP, &family);
 	if (error)
 		return why_set(why, error, "which devices take frames: %s", strerror(-error));
@@ -71,7 +77,7 @@ void bench_transmit_open(struct bench_transmit *transmit, enum bench_transmit_mo
 	*transmit = (struct bench_transmit){.mode = mode, .ifindex = ifindex};
 	if (mode == BENCH_TRANSMIT_XSK)
 		return;
-	if (program_open(transmit, &why) != 0) {
+	if (program_open(transmit, iface, &why) != 0) {
 		if (mode == BENCH_TRANSMIT_LIVE)
 			bench_die("no frames can be sent: %s", why.text);
 		bench_transmit_close(transmit);

@@ -10,6 +10,13 @@
 #include "daemon/supervisor/netdev_features.h"
 #include "tests/unit/supervisor/netns_env.h"
 
+Test(netdev_features, drivers_that_are_believed)
+{
+	cr_expect(netdev_xmit_is_safe("veth"));
+	cr_expect_not(netdev_xmit_is_safe("virtio_net"));
+	cr_expect_not(netdev_xmit_is_safe("unknown"));
+}
+
 Test(netdev_features, of_a_veth)
 {
 	struct genl_family family;
