@@ -29,8 +29,10 @@ bool tcp_ack_update_window(struct tcp_engine *e, uint32_t conn, const struct tcp
 	c->snd_wnd = window;
 	c->snd_wl1 = (uint32_t)s->pos;
 	c->snd_wl2 = (uint32_t)s->ack_pos;
-	if (window > c->snd_wnd_max)
+	if (window > c->snd_wnd_max) {
 		c->snd_wnd_max = window;
+		tcp_conn_note_window(c);
+	}
 	if (window == 0 && !was_closed)
 		e->stats->zero_windows_in++;
 	if (window > 0 && was_closed && (c->flags & CONN_PROBED)) {
@@ -47,7 +49,8 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 {
 	const struct tcp_conn *c = tcp_conn_at(e, conn);
 
-	if (s->ack_pos <= c->snd_nxt && s->ack_pos >= c->snd_una - (int64_t)c->snd_wnd_max)
+	if (s->ack_pos <= c->snd_nxt &&
+	    s->ack_pos >= c->snd_una - ((int64_t)c->snd_wnd_seen << c->snd_wscale))
 		return true;
 	e->stats->drop_bad_ack++;
 	if (tcp_challenge_allowed(e, conn))

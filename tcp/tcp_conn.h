@@ -164,7 +164,7 @@ struct tcp_conn {
 	uint32_t sacked_bytes;
 	uint32_t lost_bytes; /* marked lost, not yet sent again */
 	uint32_t ssthresh;
-	uint32_t snd_wnd_max;
+	uint32_t snd_wnd_max; /* what is taken for the peer's buffer; the sender's override lowers it */
 	uint32_t prr_delivered, prr_out; /* RFC 9937 */
 	union {
 		uint32_t prr_flight; /* RecoverFS, in TCP_PHASE_RECOVERY */
@@ -228,6 +228,7 @@ struct tcp_conn {
 	uint8_t syn_ecn : 2;      /* Accurate ECN: the IP-ECN field of the peer's SYN */
 	uint8_t hystart_done : 1; /* CUBIC: ccd.cubic is tcp_cubic_growth now */
 	uint8_t is_held : 1;      /* CLOSED, and kept for the user until tcp_release() */
+	uint16_t snd_wnd_seen; /* the largest ever, RFC 5961's MAX.SND.WND, as on the wire: before scaling */
 
 	union {
 		struct tcp_cubic cubic;
@@ -237,6 +238,15 @@ struct tcp_conn {
 };
 
 _Static_assert(sizeof(struct tcp_conn) <= 512, "a connection is half a kilobyte at most");
+
+/* After snd_wnd has risen. A SYN's window is not scaled, hence rounded up. */
+static inline void tcp_conn_note_window(struct tcp_conn *c)
+{
+	uint32_t field = (c->snd_wnd + (1u << c->snd_wscale) - 1) >> c->snd_wscale;
+
+	if (field > c->snd_wnd_seen)
+		c->snd_wnd_seen = (uint16_t)(field < UINT16_MAX ? field : UINT16_MAX);
+}
 
 /* Volatile half of a connection record, same index. */
 struct tcp_links {

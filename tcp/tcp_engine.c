@@ -176,6 +176,8 @@ static void rebuild_conn(struct tcp_engine *e, uint32_t conn)
 	c->loss_deadline_ns = 0;
 	c->rack_sent_ns = 0;
 	c->frto = TCP_FRTO_OFF;
+	if (c->snd_wnd_seen == 0) /* of a build that did not keep it; RFC 5961 section 5.2 allows the most */
+		c->snd_wnd_seen = UINT16_MAX;
 	c->flags &= ~(uint32_t)(CONN_REO_TIMER | CONN_TLP | CONN_TLP_OWED | CONN_DSACK_OWED | CONN_FIN_SEEN);
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD) {
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;

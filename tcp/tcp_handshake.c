@@ -137,6 +137,7 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
 	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;
 	c->snd_wnd_max = c->snd_wnd;
+	tcp_conn_note_window(c);
 	c->snd_wl1 = (uint32_t)s->pos;
 	c->snd_wl2 = (uint32_t)c->snd_una;
 	/* RFC 6928 section 2: a lost SYN says to start with one segment (RFC 5681 section 3.1). */
