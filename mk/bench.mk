@@ -34,7 +34,7 @@ BENCH_RTT_SRC     := $(call bench_src,rtt)
 BENCH_KLOAD_SRC   := $(call bench_src,kload)
 # Of ixd: mapped rings, and frames out without an skb.
 BENCH_IXD_SRC     := $(addprefix daemon/supervisor/,clock.c ethtool.c genl_family.c netdev_features.c transmit_program.c why.c xdp_anchor.c) \
-	$(addprefix daemon/dataplane/,xdp_transmit.c xsk_ring.c)
+	$(addprefix daemon/dataplane/,xdp_transmit.c xsk_ring.c) daemon/common/rights.c
 BENCH_LIB_OBJS    := $(call obj,$(BENCH_LIB_SRC) $(BENCH_IXD_SRC))
 BENCH_SRC         := $(BENCH_KLOAD_SRC) $(BENCH_LIB_SRC) $(BENCH_LOAD_SRC) $(BENCH_REFLECT_SRC) $(BENCH_RESPOND_SRC) $(BENCH_RTT_SRC)
 BENCH_BPF         := $(call src,tests/bench/*/*.bpf.c)

@@ -73,30 +73,14 @@ const char *msg_type_name(uint32_t type)
 int msg_send(int socket_fd, const struct msg *m, const int *fds, unsigned fds_count)
 {
 	const struct msg_kind *kind = kind_find(m->type);
+	int error;
 
 	if (kind == NULL || fds_count < kind->fds_min || fds_count > kind->fds_max)
 		return -EINVAL;
-
-	/* sendmsg only reads what an iovec points to, though the type does not say so. */
-	struct iovec iov = {.iov_len = PAYLOAD_OFF + kind->payload_bytes};
-	memcpy(&iov.iov_base, &(const void *){m}, sizeof(iov.iov_base));
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-	union fds_control control;
-
-	if (fds_count > 0) {
-		memset(&control, 0, sizeof(control));
-		header.msg_control = control.buffer;
-		header.msg_controllen = CMSG_SPACE(fds_count * sizeof(int));
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(fds_count * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, fds_count * sizeof(int));
-	}
-	while (sendmsg(socket_fd, &header, MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	do
+		error = rights_send(socket_fd, m, PAYLOAD_OFF + kind->payload_bytes, fds, fds_count, 0);
+	while (error == -EINTR);
+	return error;
 }
 
 /* A message without a byte reads like the end of file; only at the end has the peer hung up. */

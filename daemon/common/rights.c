@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Refusing and closing descriptors of strangers.
+ * Sending descriptors; refusing and closing those of strangers.
  */
 #include "daemon/common/rights.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,35 @@
 #endif
 
 #define RIGHTS_MAX 253 /* of one message: the kernel's SCM_MAX_FD */
+
+/* Room for the descriptors of one message. */
+union control {
+	char bytes[CMSG_SPACE(RIGHTS_MAX * sizeof(int))];
+	struct cmsghdr align;
+};
+
+int rights_send(int socket_fd, const void *message, size_t size, const int *fds, unsigned count, int flags)
+{
+	/* sendmsg only reads what an iovec points to, though the type does not say so. */
+	struct iovec part = {.iov_len = size};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	union control control;
+
+	if (count > RIGHTS_MAX)
+		return -EINVAL;
+	memcpy(&part.iov_base, &message, sizeof(part.iov_base));
+	if (count > 0) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		memset(control.bytes, 0, header.msg_controllen);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+	}
+	return sendmsg(socket_fd, &header, flags | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
 
 void rights_refuse(int socket_fd)
 {
@@ -35,10 +65,7 @@ void rights_close(const int *fds, unsigned count)
 
 ssize_t rights_recv(int socket_fd, void *buffer, size_t size, int flags, bool *had_any)
 {
-	union {
-		char bytes[CMSG_SPACE(RIGHTS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	union control control;
 	struct iovec part = {.iov_base = buffer, .iov_len = size};
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,

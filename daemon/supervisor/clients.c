@@ -435,33 +435,14 @@ void clients_introduce(struct supervisor *supervisor)
 	}
 }
 
-static int welcome_send(struct client *client)
-{
-	union {
-		char buffer[CMSG_SPACE((2 + IXD_CORES_MAX) * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	size_t bytes = client->peer_fds_count * sizeof(int);
-	struct iovec piece = {.iov_base = &client->welcome, .iov_len = sizeof(client->welcome)};
-	struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.buffer};
-
-	memset(&control, 0, sizeof(control));
-	header.msg_controllen = CMSG_SPACE(bytes);
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(bytes);
-	memcpy(CMSG_DATA(rights), client->peer_fds, bytes);
-	return sendmsg(client->socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
 void client_on_ready(struct supervisor *supervisor, uint32_t index)
 {
 	struct client *client = index < IXD_CLIENTS_MAX ? &supervisor->clients[index] : NULL;
 
 	if (client == NULL || client->state != CLIENT_ADDING || !client->was_added)
 		return; /* left meanwhile, or welcomed before the dataplane was restarted */
-	int error = welcome_send(client);
+	int error = rights_send(client->socket_fd, &client->welcome, sizeof(client->welcome),
+				client->peer_fds, client->peer_fds_count, MSG_DONTWAIT);
 	peer_fds_close(client);
 	if (error) {
 		log_stranger(supervisor, "client %u (process %u) cannot be welcomed: %s", index, client->pid,

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/common/rights.h"
+
 #define LOOPBACK    1 /* the first device of every network namespace */
 #define PATIENCE_MS 5000
 
@@ -35,25 +37,6 @@ union fd_control {
 	char buffer[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
-
-static void report_send(int socket_fd, struct report report, int namespace_fd)
-{
-	struct iovec part = {.iov_base = &report, .iov_len = sizeof(report)};
-	union fd_control control = {.buffer = {0}};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-
-	if (namespace_fd >= 0) {
-		header.msg_control = control.buffer;
-		header.msg_controllen = sizeof(control.buffer);
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &namespace_fd, sizeof(int));
-	}
-	/* If it does not arrive the parent sees the end of file. */
-	(void)sendmsg(socket_fd, &header, MSG_NOSIGNAL);
-}
 
 /* The namespace of a socket of ours. /proc/self/ns would need a /proc. */
 static int namespace_open(void)
@@ -127,7 +110,9 @@ int xdp_anchor_open(int program_fd, uint32_t uid, uint32_t gid, struct why *why)
 		int namespace_fd = -1;
 		struct report report = anchor(program_fd, uid, gid, &namespace_fd);
 
-		report_send(pair[1], report, namespace_fd);
+		/* If it does not arrive the parent sees the end of file. */
+		(void)rights_send(pair[1], &report, sizeof(report), &namespace_fd, namespace_fd >= 0 ? 1 : 0,
+				  0);
 		_exit(0);
 	}
 	fd = pid < 0 ? why_set(why, -errno, "fork: %s", strerror(errno)) : 0;

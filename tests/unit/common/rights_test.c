@@ -2,6 +2,7 @@
 #include "daemon/common/rights.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,22 +10,7 @@
 
 static bool send_with_fd(int to, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {.bytes = {0}};
-	struct iovec part = {.iov_base = "x", .iov_len = 1};
-	struct msghdr header = {.msg_iov = &part,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(to, &header, MSG_NOSIGNAL) == 1;
+	return rights_send(to, "x", 1, &fd, 1, 0) == 0;
 }
 
 static int lowest_free(void)
@@ -50,6 +36,25 @@ Test(rights, received_descriptors_are_closed)
 	cr_assert_eq(send(pair[1], "y", 1, 0), 1);
 	cr_assert_eq(rights_recv(pair[0], buffer, sizeof(buffer), MSG_DONTWAIT, &had_any), 1);
 	cr_expect_not(had_any);
+}
+
+Test(rights, messages_go_whole_or_not_at_all)
+{
+	int fds[254] = {0}, pair[2];
+	char buffer[16];
+	bool had_any = true;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(rights_send(pair[1], "none", 4, NULL, 0, 0), 0);
+	cr_assert_eq(rights_recv(pair[0], buffer, sizeof(buffer), MSG_DONTWAIT, &had_any), 4);
+	cr_expect_not(had_any);
+	cr_assert_eq(rights_send(pair[1], "as many as go", 13, fds, 253, 0), 0);
+	cr_assert_eq(rights_recv(pair[0], buffer, sizeof(buffer), MSG_DONTWAIT, &had_any), 13);
+	cr_expect(had_any);
+	cr_expect_eq(rights_send(pair[1], "more", 4, fds, 254, 0), -EINVAL);
+	cr_expect_eq(rights_send(pair[1], "wrong", 5, &(int){-1}, 1, 0), -EBADF);
+	close(pair[0]);
+	cr_expect_eq(rights_send(pair[1], "nobody", 6, NULL, 0, 0), -EPIPE, "and no signal");
 }
 
 /* Either the kernel refuses, or (before 6.16) what comes is thrown away; bytes alone always pass. */
