@@ -82,8 +82,8 @@ static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struc
 	else
 		e->stats->drop_out_of_window++;
 	/* Data and FINs are always acknowledged; the ACK of an ACK is limited, else two hosts that disagree
-	 * could go on for ever. */
-	if (s->end > s->pos)
+	 * could go on for ever, and so is that of a SYN, wherever it lies (RFC 5961 sections 4.2 and 7). */
+	if (s->end > s->pos && !(s->flags & TCP_SYN))
 		tcp_data_report_duplicate(e, conn, s);
 	else if (tcp_challenge_allowed(e, conn))
 		tcp_ack_now(e, conn);
@@ -102,11 +102,14 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		input_rst(e, conn, s);
 		return false;
 	}
-	if (c->options & TCP_INFO_TIMESTAMPS) {
-		if (!s->has_ts) { /* RFC 7323 section 3.2 */
+	if ((c->options & TCP_INFO_TIMESTAMPS) && !s->has_ts) {
+		/* RFC 7323 section 3.2. Not a SYN: a peer that has forgotten the connection may do without
+		 * timestamps now, and learns of it by the challenge ACK alone (RFC 9293 section 3.5.1). */
+		if (!(s->flags & TCP_SYN)) {
 			e->stats->drop_paws++;
 			return false;
 		}
+	} else if (c->options & TCP_INFO_TIMESTAMPS) {
 		is_late = is_paws_stale(e, c, s);
 		if (is_late && !is_late_ack(e, c, s)) {
 			e->stats->drop_paws++;

@@ -171,11 +171,11 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 		record_free(e, index);
 		return true;
 	}
-	if (w->has_ts && !s->has_ts) { /* RFC 7323 section 3.2 */
+	if (w->has_ts && !s->has_ts && !(s->flags & TCP_SYN)) { /* RFC 7323 section 3.2 */
 		e->stats->drop_paws++;
 		return false;
 	}
-	if (w->has_ts && tcp_ts_before(s->ts_val, w->ts_recent)) {
+	if (w->has_ts && s->has_ts && tcp_ts_before(s->ts_val, w->ts_recent)) {
 		e->stats->drop_paws++;
 	} else if (is_their_fin(w, s)) { /* our last ACK was lost: 2 MSL begin again */
 		w->deadline_ms = deadline_from_now(e);
