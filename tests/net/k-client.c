@@ -338,6 +338,21 @@ static int run_get(const struct options *options)
 	return 0;
 }
 
+/* The same bytes time and again where nobody looks at them: that is cheaper. */
+static void send_pattern(int fd, uint64_t bytes, bool is_checked)
+{
+	k_pattern_fill(buffer, 0, sizeof(buffer));
+	for (uint64_t sent = 0; sent < bytes;) {
+		uint64_t left = bytes - sent;
+		size_t len = left < sizeof(buffer) ? (size_t)left : sizeof(buffer);
+
+		if (is_checked)
+			k_pattern_fill(buffer, sent, len);
+		send_all(fd, buffer, len);
+		sent += len;
+	}
+}
+
 static int run_put(const struct options *options)
 {
 	char head[8192];
@@ -348,17 +363,7 @@ static int run_put(const struct options *options)
 	uint64_t start_ns = k_now_ns();
 
 	send_all(fd, head, (size_t)used);
-	if (!options->is_checked)
-		k_pattern_fill(buffer, 0, sizeof(buffer));
-	for (uint64_t sent = 0; sent < options->bytes;) {
-		uint64_t left = options->bytes - sent;
-		size_t len = left < sizeof(buffer) ? (size_t)left : sizeof(buffer);
-
-		if (options->is_checked)
-			k_pattern_fill(buffer, sent, len);
-		send_all(fd, buffer, len);
-		sent += len;
-	}
+	send_pattern(fd, options->bytes, options->is_checked);
 	read_head(fd, head, sizeof(head));
 	content_length(head);
 	report_transfer(options->bytes, seconds_since(start_ns));
@@ -368,8 +373,10 @@ static int run_put(const struct options *options)
 
 /* ---- send, receive: a raw stream one way, half-closed by its sender, read to the other side's end */
 
-static uint64_t read_to_end(int fd, uint64_t received)
+static uint64_t read_to_end(int fd)
 {
+	uint64_t received = 0;
+
 	for (;;) {
 		ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
 		size_t good;
@@ -390,16 +397,9 @@ static int run_send(const struct options *options)
 	int fd = open_connection(options, true);
 	uint64_t start_ns = k_now_ns(), back;
 
-	for (uint64_t sent = 0; sent < options->bytes;) {
-		uint64_t left = options->bytes - sent;
-		size_t len = left < sizeof(buffer) ? (size_t)left : sizeof(buffer);
-
-		k_pattern_fill(buffer, sent, len);
-		send_all(fd, buffer, len);
-		sent += len;
-	}
+	send_pattern(fd, options->bytes, true);
 	shutdown(fd, SHUT_WR);
-	back = read_to_end(fd, 0);
+	back = read_to_end(fd);
 	printf("back=%llu ", (unsigned long long)back);
 	report_transfer(options->bytes, seconds_since(start_ns));
 	return 0;
@@ -410,16 +410,9 @@ static int run_receive(const struct options *options)
 {
 	int fd = open_connection(options, true);
 	uint64_t start_ns = k_now_ns();
-	uint64_t received = read_to_end(fd, 0);
+	uint64_t received = read_to_end(fd);
 
-	for (uint64_t sent = 0; sent < options->bytes;) {
-		uint64_t left = options->bytes - sent;
-		size_t len = left < sizeof(buffer) ? (size_t)left : sizeof(buffer);
-
-		k_pattern_fill(buffer, sent, len);
-		send_all(fd, buffer, len);
-		sent += len;
-	}
+	send_pattern(fd, options->bytes, true);
 	shutdown(fd, SHUT_WR);
 	if (recv(fd, buffer, 1, 0) != 0)
 		k_die("bytes or an error after the peer's end");
@@ -588,7 +581,6 @@ int main(int argc, char **argv)
 	};
 	struct options options = {
 	    .connections = 1,
-	    .bytes = 0,
 	    .rounds = 10000,
 	    .message_bytes = 64,
 	    .window_bytes = UINT64_MAX,
