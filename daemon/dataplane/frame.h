@@ -56,6 +56,12 @@ static inline bool frame_is_home(const struct frame_pool *pool, frame_index fram
 	return frame.index - pool->first < pool->total;
 }
 
+/* Some of the core's frames are being sent, or are with another core on their way home. */
+static inline bool frame_is_any_away(const struct frame_pool *pool)
+{
+	return pool->count + pool->rx_lent < pool->total;
+}
+
 /* For sending; false: none to spare now. */
 static inline bool frame_alloc(struct frame_pool *pool, frame_index *frame)
 {

@@ -173,6 +173,7 @@ static void sleep_until_work(struct core *core)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	frame_collect(core);
 	core->stats->frames_pool = core->frames->count;
+	xsk_prepare_sleep(core);
 	is_idle = channels_prepare_sleep(core) && mailbox_is_empty(core->inbox) && !xsk_has_work(core) &&
 		  !icmp_is_passed(core);
 	if (is_idle)

@@ -30,6 +30,10 @@ _Static_assert(IXD_IFACES_MAX <= PASS_IFACE_MASK, "the largest number is no inte
  * nothing. */
 #define FILL_DOUBT_NS     100000000u
 
+/* How long a core sleeps while frames of its own are away: first so long, then twice as long each time. */
+#define AWAY_WAIT_MIN_NS  100000000u
+#define AWAY_WAIT_MAX_NS  1600000000u
+
 static uint32_t comp_reap(struct core *core, struct xsk_port *port)
 {
 	uint32_t count = xsk_ring_waiting(&port->comp);
@@ -473,14 +477,61 @@ bool xsk_has_work(struct core *core)
 	return false;
 }
 
+/* Whoever may hold our frames is asked for them: a driver that takes note of what it has sent when it runs
+ * the next time, and the cores through whose queues we send. */
+static void away_ask(struct core *core)
+{
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
+		struct xsk_port *port = &core->xsk->ports[i];
+
+		if (port->is_zerocopy && port->has_tx && !port->is_tx_stalled)
+			(void)port_kick_zerocopy(core, port);
+	}
+	xsk_frames_wanted(core);
+	for (uint32_t iface = 0; iface < IXD_IFACES_MAX; iface++)
+		if (core->xsk->tx_pass[iface] != NULL)
+			core_wake(core->dp->core[core->xsk->tx_pass_core[iface]]);
+}
+
+/* Nothing wakes a core when a packet has been sent (poll does not tell), nor when another core gives a frame
+ * back. Without this the last frames before a silence would stay where they are until the next packet. */
+void xsk_prepare_sleep(struct core *core)
+{
+	struct xsk_core *xsk = core->xsk;
+
+	if (!frame_is_any_away(core->frames)) {
+		xsk->away_wait_ns = 0;
+		return;
+	}
+	if (xsk->away_wait_ns == 0) {
+		xsk->away_wait_ns = AWAY_WAIT_MIN_NS;
+	} else if (core->now.ns >= xsk->away_until.ns) {
+		away_ask(core);
+		/* What a crash has lost does not come back: that must not keep a core awake. */
+		if (xsk->away_wait_ns < AWAY_WAIT_MAX_NS)
+			xsk->away_wait_ns *= 2;
+	} else {
+		return;
+	}
+	xsk->away_until = (tcp_time){core->now.ns + xsk->away_wait_ns};
+}
+
+static void sooner(tcp_time *t, uint64_t ns)
+{
+	if (t->ns == 0 || t->ns > ns)
+		t->ns = ns;
+}
+
 tcp_time xsk_next_timer(const struct core *core)
 {
 	const struct xsk_core *xsk = core->xsk;
 	tcp_time t = xsk->stalled_count > 0 ? xsk->stall_until : (tcp_time){0};
 
+	if (xsk->away_wait_ns > 0)
+		sooner(&t, xsk->away_until.ns);
 	for (uint32_t i = 0; i < xsk->ports_count; i++)
-		if (port_is_doubted(&xsk->ports[i]) && (t.ns == 0 || t.ns > core->now.ns + FILL_DOUBT_NS))
-			t.ns = core->now.ns + FILL_DOUBT_NS;
+		if (port_is_doubted(&xsk->ports[i]))
+			sooner(&t, core->now.ns + FILL_DOUBT_NS);
 	return t;
 }
 

@@ -50,6 +50,8 @@ struct xsk_core {
 	uint32_t stalled_count;
 	uint64_t stall_wait_ns; /* doubles while no kick makes progress */
 	tcp_time stall_until;
+	uint64_t away_wait_ns;         /* doubles while frames stay away; 0: none is */
+	tcp_time away_until;           /* when an idle core looks for them */
 	struct xdp_transmit *transmit; /* NULL: there is none */
 	struct xsk_port
 	    *tx_port[IXD_IFACES_MAX]; /* where packets of an interface leave; NULL: are passed on */
@@ -116,7 +118,9 @@ void xsk_tx_burst(struct core *core);
 void xsk_frames_wanted(struct core *core);
 /* Last look before sleeping. */
 bool xsk_has_work(struct core *core);
-/* When a stalled TX ring shall be kicked again; {0} none is. */
+/* Before every sleep, the pool being up to date: sees to it that frames which are away are looked for. */
+void xsk_prepare_sleep(struct core *core);
+/* When the core has to look at its sockets although nothing wakes it; {0} never. */
 tcp_time xsk_next_timer(const struct core *core);
 /* Takes the frames whose sending is complete from a queue's ring. */
 void xsk_port_reap(struct core *core, struct xsk_port *port);

@@ -133,17 +133,17 @@ counters() {
 		[$names | split(" ")[] | . as $name | [$all[] | select(.key == $name).value] | add] | map(tostring) | join(" ")'
 }
 
-# Nothing is under way: no frame is worked on, the pools have all that are free, the rest is with the kernel. A driver
-# may tell only when it sends again that it has sent the last few, and a core that sleeps is not woken for frames of its
-# own that another core has got back.
+# Nothing is under way: no frame is worked on or still to be sent, the pools have all that are free, the rest is with the
+# kernel for receiving.
 frames_at_rest() {
 	local tx core free pool faults
 	read -r tx core free pool faults <<<"$(counters frames.kernel_tx frames.core \
 		frames.free core.frames_pool core.frame_faults)"
-	[ "$tx" -le 64 ] && [ "$core" = 0 ] && [ "$free" = "$pool" ] && [ "$faults" = 0 ]
+	[ "$tx" = 0 ] && [ "$core" = 0 ] && [ "$free" = "$pool" ] && [ "$faults" = 0 ]
 }
 
-# frames_are_right: that comes true, and every frame of the UMEM has an owner
+# frames_are_right: that comes true, exactly. A core that sleeps looks for frames that are away 0.1 s, then 0.3 s after
+# the last packet, and less often later.
 frames_are_right() {
 	local end=$((SECONDS + IXD_TIME_SCALE))
 	until frames_at_rest; do
@@ -154,6 +154,11 @@ frames_are_right() {
 		fi
 	done
 	ixctl stats -g frames
+}
+
+# fill_rings_are_full QUEUES SLOTS: of them all. They are filled up when 32 frames are free.
+fill_rings_are_full() {
+	[ "$(counters frames.kernel_rx)" -ge $(($1 * ($2 - 32))) ]
 }
 
 # kernel_dropped: what the kernel counts as dropped at the sockets, for want of a frame or of room in a ring

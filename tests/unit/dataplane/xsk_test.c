@@ -146,6 +146,46 @@ Test(xsk, send_and_complete)
 	}
 }
 
+/* The driver tells only when it is called again that it has sent the last packet; nothing wakes the core. */
+Test(xsk, frames_that_are_away_are_looked_for)
+{
+	uint64_t addr, wait_ns, before_ns = 0;
+	uint32_t len, kicks;
+	frame_index frame;
+
+	f.port->is_zerocopy = true;
+	*f.port->tx.flags = XDP_RING_NEED_WAKEUP;
+	xsk_prepare_sleep(f.core);
+	cr_assert_eq(xsk_next_timer(f.core).ns, 0, "none is away: sleeps as long as it likes");
+	cr_assert(frame_alloc(f.core->frames, &frame));
+	xsk_tx_put(f.core, 0, frame, IP_TX_OFF, 60);
+	xsk_tx_burst(f.core);
+	cr_assert_not_null(fixture_tx_take(&f, &len, &addr));
+	f.port->is_tx_stalled = false; /* the kernel has it, whatever a kick of the fixture's socket says */
+	f.core->xsk->stalled_count = 0;
+	kicks = (uint32_t)f.core->stats->tx_kicks;
+	xsk_prepare_sleep(f.core);
+	cr_assert_eq(f.core->stats->tx_kicks, kicks, "first there is time for it to come by itself");
+	for (unsigned i = 1; i < 10; i++) {
+		wait_ns = xsk_next_timer(f.core).ns - f.core->now.ns;
+		cr_assert(wait_ns >= before_ns && wait_ns > 0 && wait_ns < 2000000000u);
+		before_ns = wait_ns;
+		f.core->now.ns += wait_ns - 1;
+		xsk_prepare_sleep(f.core); /* woken for something else before the time */
+		cr_assert_eq(f.core->stats->tx_kicks, kicks + i - 1);
+		cr_assert_eq(xsk_next_timer(f.core).ns, f.core->now.ns + 1);
+		f.core->now.ns++;
+		xsk_prepare_sleep(f.core);
+		cr_assert_eq(f.core->stats->tx_kicks, kicks + i, "asked once each time");
+	}
+	cr_assert_gt(wait_ns, 1000000000u, "less and less often");
+	fixture_complete(&f, addr);
+	xsk_reap(f.core);
+	xsk_prepare_sleep(f.core);
+	cr_assert_eq(xsk_next_timer(f.core).ns, 0);
+	cr_assert_eq(owned(FRAME_FREE), FIXTURE_FRAMES);
+}
+
 Test(xsk, room_ends_with_the_ring)
 {
 	frame_index frame;
