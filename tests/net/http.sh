@@ -18,12 +18,11 @@ download() {
 		[ "$(hash_of "$T/got")" = "$(hash_of "$T/www/$1")" ]
 }
 
-# The sink answers with the number of bytes.
+# The sink answers with the number of bytes and their hash.
 upload() {
-	local size
-	size=$(stat -c %s "$T/www/$1")
 	in_peer curl -sS --fail --max-time $((60 * TIME_SCALE)) -T "$T/www/$1" "$URL/sink" >"$T/answer" &&
-		cat "$T/answer" && grep -q "$size" "$T/answer"
+		cat "$T/answer" &&
+		[ "$(cat "$T/answer")" = "bytes $1"$'\n'"sha256 $(hash_of "$T/www/$1")" ]
 }
 
 net_pair || exit 1
@@ -31,7 +30,7 @@ ixd_start || exit 1
 for size in $SIZES $LARGE; do
 	head -c "$size" /dev/urandom >"$T/www/$size"
 done
-serve httpd ix-httpd -l "$IX_ADDR:8080" --root "$T/www" --sink /sink || exit 1
+serve httpd ix-httpd -l "$IX_ADDR:8080" --root "$T/www" --sink /sink --sha256 || exit 1
 
 for size in $SIZES $LARGE; do
 	check "download of $size bytes" download "$size"

@@ -5,7 +5,8 @@
 . "$(dirname "$0")/../lib/harness.sh"
 . "$TEST_ROOT/tests/vm/vm.bash"
 
-CASES=${VM_CASES:-echo,http,dataplane-crash,connect,matrix,ifaces}
+# The longest first.
+CASES=${VM_CASES:-ifaces,dataplane-crash,http,connect,echo,matrix}
 
 vm_kernel own debian12
 nice -n "${VM_NICE:-5}" "$VM_HERE/boot" "$VM_KERNEL" "$T/initramfs" "$CASES" 2>&1 | tr -d '\r' | tee "$T/log/vm" |

@@ -15,6 +15,17 @@ nic_result() {
 	vm_result "$@"
 }
 
+# QEMU 7.2 with RSS takes a packet from the TAP's queue of one pair and gives it to another pair's: when that has no
+# buffer, the first one is blocked until buffers are added to it, which may be never. So nothing is sent to the NIC
+# between its sockets being made and their FILL rings being full.
+peer_silent() {
+	ip -n peer link set "$SEEN_IF" down
+}
+
+peer_speaks() {
+	ip -n peer link set "$SEEN_IF" up
+}
+
 vm_kernel trixie-backports newest
 vm_start 4 || exit 1
 in_guest "mkdir -p /tmp/www; cd /tmp/www; k-pattern 64M >64; k-pattern 16M >16; cd /work"
