@@ -66,9 +66,32 @@ static void print_queue(struct output *o, const json_t *queue, bool is_mixed)
 	fputc('\n', o->out);
 }
 
-static void print_interface(struct output *o, const json_t *iface)
+/* Where its driver was tested before, and whether on this kernel. */
+static void print_tried(struct output *o, const json_t *iface, const char *kernel)
 {
+	const json_t *trials = json_object_get(iface, "tried"), *trial;
+	char cell[TEXT_CELL_SIZE];
+	bool is_here = false;
+	size_t i;
 
+	fprintf(o->out, "              driver tried on ");
+	json_array_foreach(trials, i, trial)
+	{
+		const char *where = member(trial, "kernel", TEXT_PLAIN, cell);
+
+		fprintf(o->out, "%s%s (%lld checks%s)", i > 0 ? ", " : "", where, integer(trial, "checks"),
+			is_true(trial, "has_failed") ? ", some FAILED" : "");
+		is_here |= strcmp(where, kernel) == 0;
+	}
+	if (json_array_size(trials) == 0)
+		fprintf(o->out, "no kernel yet: make check-nic does it");
+	else if (!is_here)
+		fprintf(o->out, ", not on this kernel");
+	fputc('\n', o->out);
+}
+
+static void print_interface(struct output *o, const json_t *iface, const char *kernel)
+{
 	char cell[TEXT_CELL_SIZE];
 	char rss[TEXT_CELL_SIZE];
 	const json_t *address, *queue;
@@ -97,6 +120,7 @@ static void print_interface(struct output *o, const json_t *iface)
 		fprintf(o->out, ", sockets made anew %lld time%s", integer(iface, "closes"),
 			plural(integer(iface, "closes")));
 	fputc('\n', o->out);
+	print_tried(o, iface, kernel);
 	json_array_foreach(json_object_get(iface, "queue_list"), i, queue) print_queue(o, queue, is_mixed);
 	json_array_foreach(json_object_get(iface, "addresses"), i, address)
 	    fprintf(o->out, "              %s\n", text_value(address, TEXT_PLAIN, cell));
@@ -117,7 +141,8 @@ static void print_settings(struct output *o, const json_t *s)
 
 void print_status(struct output *o, const json_t *parameters)
 {
-	char cell[TEXT_CELL_SIZE];
+	char cell[TEXT_CELL_SIZE], kernel_cell[TEXT_CELL_SIZE];
+	const char *kernel = member(parameters, "kernel", TEXT_PLAIN, kernel_cell);
 	const json_t *iface;
 	size_t i;
 
@@ -134,11 +159,12 @@ void print_status(struct output *o, const json_t *parameters)
 	print_process(o, parameters, "supervisor");
 	print_process(o, parameters, "dataplane");
 	print_process(o, parameters, "control");
-	json_array_foreach(json_object_get(parameters, "interfaces"), i, iface) print_interface(o, iface);
+	json_array_foreach(json_object_get(parameters, "interfaces"), i, iface)
+	    print_interface(o, iface, kernel);
 	fprintf(o->out, "       cores: %lld, %lld queue%s in all, %s pages\n", integer(parameters, "cores"),
 		integer(parameters, "queues"), plural(integer(parameters, "queues")),
 		is_true(parameters, "huge_pages") ? "huge" : "normal");
-	fprintf(o->out, "      kernel: %s\n", member(parameters, "kernel", TEXT_PLAIN, cell));
+	fprintf(o->out, "      kernel: %s\n", kernel);
 	fprintf(o->out, "      in use: %lld of %lld connections, %lld client%s, %lld listener%s\n",
 		integer(parameters, "connections"), integer(parameters, "connections_max"),
 		integer(parameters, "clients"), plural(integer(parameters, "clients")),

@@ -19,7 +19,7 @@ $(O)/fuzz/obj/%.o: %.c
 fuzz_rig_dataplane := tests/unit/dataplane/client_rig.c
 $(call fuzz_obj,$(FUZZ_SRC) $(fuzz_rig_dataplane)): CPPFLAGS := -Itests/fuzz/include $(CPPFLAGS)
 $(call fuzz_obj,$(SUPERVISOR_SRC)): $(SKELETONS)
-$(call fuzz_obj,$(CONTROL_SRC)): | $(O)/gen/io.ixd.varlink.h
+$(call fuzz_obj,$(CONTROL_SRC)): | $(O)/gen/io.ixd.varlink.h $(O)/gen/tried_table.h
 
 fuzz_layer_tcp        := $(TCP_SRC) $(RIG_SRC)
 fuzz_layer_common     := $(COMMON_SRC)

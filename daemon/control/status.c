@@ -8,6 +8,7 @@
 
 #include "daemon/control/address.h"
 #include "daemon/control/methods.h"
+#include "daemon/control/tried.h"
 
 json_t *version_get(struct server *server, struct connection *c, const json_t *parameters)
 {
@@ -97,14 +98,14 @@ static json_t *iface_json(const struct sources *s, const struct view *view, uint
 	snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 		 mac[4], mac[5]);
 	return json_pack(
-	    "{s:o, s:I, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
+	    "{s:o, s:I, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 	    "name", varlink_text(seen->name, strlen(seen->name)), "index", (json_int_t)seen->ifindex, "mac",
 	    mac_text, "mtu", iface ? iface->mtu : 0, "is_up", iface && iface->is_up, "mode",
 	    varlink_text(seen->mode, strlen(seen->mode)), "mode_why",
 	    varlink_text(seen->mode_why, strlen(seen->mode_why)), "copy",
 	    varlink_text(seen->copy, strlen(seen->copy)), "copy_why",
 	    varlink_text(seen->copy_why, strlen(seen->copy_why)), "driver",
-	    varlink_text(seen->driver, strlen(seen->driver)), "transmit",
+	    varlink_text(seen->driver, strlen(seen->driver)), "tried", tried_json(seen->driver), "transmit",
 	    varlink_text(seen->transmit, strlen(seen->transmit)), "transmit_why",
 	    varlink_text(seen->transmit_why, strlen(seen->transmit_why)), "rss",
 	    varlink_text(seen->rss, strlen(seen->rss)), "rss_why",

@@ -16,4 +16,18 @@ ixd_start || exit 1
 start first client first
 check "the first program serves" wait_until 10 in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 100000
 stop first
+
+# What was tried with veth, as the table has it, and how it is said.
+table_of_veth() {
+	sed -n '/^<!-- tried: begin/,/^<!-- tried: end/p' "$TEST_ROOT/README.md" |
+		awk -F ' *[|] *' '$3 ~ /^veth,/ && $5 ~ /^[0-9]+$/ { checks[$2] += $5 } END { for (k in checks) print k, checks[k] }'
+}
+says_what_was_tried() {
+	local here=', not on this kernel'
+	diff <(table_of_veth | sort) <(ixctl status --json | jq -r '.interfaces[0].tried[] | "\(.kernel) \(.checks)"' | sort) || return 1
+	! table_of_veth | grep -qF "$(uname -r) " || here=''
+	ixctl status | tee "$T/status"
+	grep -Eq "^ +driver tried on .*\([0-9]+ checks\)$here\$" "$T/status"
+}
+check "status: on which kernels the driver was tried" says_what_was_tried
 ixd_stop
