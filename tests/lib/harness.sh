@@ -200,30 +200,33 @@ log_show() {
 	sed "s/^/#   $1: /" "$T/log/$1" | tail -n "${2:-15}"
 }
 
+# Those below start no programs: they are asked again and again, and an emulated machine takes its time for each.
+
 # Pids of the processes named exactly so. (/proc/PID/comm, not the command line.)
 pids_named() {
-	local path
+	local path name
 	for path in /proc/[0-9]*; do
-		[ "$(cat "$path/comm" 2>/dev/null)" = "$1" ] && basename "$path"
+		{ read -r name <"$path/comm"; } 2>/dev/null && [ "$name" = "$1" ] && echo "${path#/proc/}"
 	done
 }
 
-# Children of an instance's supervisor whose program is ixd-$2 (dataplane, control).
+# Children of an instance's supervisor whose program is ixd-$2 (dataplane, control), zombies aside.
 child_of() {
-	local path
+	local path name stat state parent
 	for path in /proc/[0-9]*; do
-		[ "$(awk '/^PPid:/ { print $2 }' "$path/status" 2>/dev/null)" = "${PIDS[$1]:-none}" ] || continue
-		case "$(readlink "$path/exe" 2>/dev/null) $(tr '\0' ' ' 2>/dev/null <"$path/cmdline")" in
-		*"$2"*) basename "$path" ;;
-		esac
+		{ read -r name <"$path/comm" && read -r stat <"$path/stat"; } 2>/dev/null || continue
+		# A name may have spaces and brackets in it.
+		read -r state parent _ <<<"${stat##*) }"
+		[ "$parent" = "${PIDS[$1]:-none}" ] && [ "$state" != Z ] && [[ $name = *"$2"* ]] && echo "${path#/proc/}"
 	done
 }
 
 # is_ixd /proc/PID: it is ixd or one of its children, zombies aside
 is_ixd() {
-	case "$(readlink "$1/exe" 2>/dev/null)" in
-	"$T/bin/ixd" | "$T"/libexec/*) return 0 ;;
-	esac
+	local program
+	for program in "$T/bin/ixd" "$T"/libexec/*; do
+		[ "$1/exe" -ef "$program" ] && return 0
+	done
 	return 1
 }
 

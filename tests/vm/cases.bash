@@ -38,6 +38,84 @@ echo_all() {
 	in_peer k-client "$NIC_ADDR:7000" echo --connections "$1" --bytes "$2" --timeout 150
 }
 
+# status, stats, ...: what ixctl says of them, as JSON, which is read on this side: an emulated machine would take longer for
+# that than for the rest.
+said() {
+	in_guest "ixctl $* --json"
+}
+
+status_says() {
+	said status | jq -e ".interfaces[0] | $1"
+}
+
+# counters NAME...: their sums over the cores, all read at once
+counters() {
+	said stats -a | jq -r --arg names "$*" '[.counters[] | {key: "\(.group).\(.name)", value}] as $all |
+		[$names | split(" ")[] | . as $name | [$all[] | select(.key == $name).value] | add] | map(tostring) | join(" ")'
+}
+
+# counts NAME REGEX: the sum, the whole of it
+counts() {
+	counters "$1" | grep -Ex -- "$2"
+}
+
+# every_queue_received NUMBER: packets of each queue have come to a core
+every_queue_received() {
+	said status | jq -ce "[.interfaces[0].queue_list[].received] | ., (length == $1 and min > 0)"
+}
+
+# Nothing is under way: no frame is worked on or still to be sent, the pools have all that are free, the rest is with the
+# kernel for receiving, and nobody wrote to a frame that was not his.
+frames_at_rest() {
+	local tx core free pool faults
+	read -r tx core free pool faults <<<"$(counters frames.kernel_tx frames.core \
+		frames.free core.frames_pool core.frame_faults)"
+	echo "# frames: being sent $tx, worked on $core, free $free, in the pools $pool; faults $faults" >"$T/log/frames"
+	[ "$tx" = 0 ] && [ "$core" = 0 ] && [ "$free" = "$pool" ] && [ "$faults" = 0 ]
+}
+
+# frames_are_right: that comes true, exactly. A core that sleeps looks for frames that are away 0.1 s, then 0.3 s after
+# the last packet, and less often later.
+frames_are_right() {
+	local rc
+	wait_until 10 frames_at_rest
+	rc=$?
+	cat "$T/log/frames"
+	return $rc
+}
+
+# fill_rings_are_full QUEUES SLOTS: of them all. They are filled up when 32 frames are free.
+fill_rings_are_full() {
+	[ "$(counters frames.kernel_rx)" -ge $(($1 * ($2 - 32))) ]
+}
+
+# kernel_dropped: what the kernel counts as dropped at the sockets, for want of a frame or of room in a ring
+kernel_dropped() {
+	said status | jq '[.interfaces[].queue_list[].received_dropped] | add'
+}
+
+# frames_ran_out: a driver wanted a frame and there was none, or a packet found no room
+frames_ran_out() {
+	said status | jq -e '[.interfaces[].queue_list[] | .fill_empty + .received_dropped] | add > 1000'
+}
+
+# nothing_lost: what XDP gave to sockets was received, or the kernel says that a ring was full; nothing came by a
+# queue without the right socket, and nothing vanished between. With
+# an argument, somebody has led packets to other queues.
+nothing_lost() {
+	local redirected received closed homeless dropped end=$((SECONDS + 3))
+	while :; do
+		read -r redirected received closed homeless <<<"$(counters xdp.redirected core.rx_packets \
+			core.drop_rx_closed xdp.dropped_no_socket)"
+		dropped=$(kernel_dropped)
+		if [ "$redirected" = $((received + closed + dropped)) ] || [ "$SECONDS" -ge "$end" ]; then break; fi
+	done
+	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed, no socket $homeless"
+	said status | jq -c '.interfaces[0].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
+	[ "$homeless" = 0 ] || [ -n "${1:-}" ] || return 1
+	[ "$redirected" = $((received + closed + dropped)) ]
+}
+
 # peer_silent, peer_speaks: from the first to the second, no packet comes from the peer. Where a NIC drops what finds no
 # buffer, nobody needs that.
 peer_silent() {
@@ -51,7 +129,7 @@ peer_speaks() {
 # has_sockets WHAT CONDITION: they are there, status says so, and every FILL ring is full
 has_sockets() {
 	check "$what: $1" wait_until 30 status_says "$2" &&
-		check "$what: $1: each with frames to receive in" wait_until 10 in_guest "fill_rings_are_full $QUEUES ${SLOTS:-2048}"
+		check "$what: $1: each with frames to receive in" wait_until 10 fill_rings_are_full "$QUEUES" "${SLOTS:-2048}"
 	peer_speaks
 }
 
@@ -66,29 +144,38 @@ serving() {
 
 # ended RESULT [may_stray]: an empty one is told later
 ended() {
-	check "$what: frames add up to the UMEM, none was touched" in_guest "frames_are_right"
-	in_guest "ixctl stats -g frames | tr -s ' ' | tr '\\n' ' '; echo"
-	check "$what: no packet was lost to a wrong queue" in_guest "nothing_lost ${2:-}"
+	check "$what: frames add up to the UMEM, none was touched" frames_are_right
+	cat "$T/log/frames"
+	check "$what: no packet was lost to a wrong queue" nothing_lost "${2:-}"
 	check "$what: all ends in order" in_guest "stopped echo && stopped httpd && ixd_down"
 	[ -z "$1" ] || nic_result "$DRIVER, $what" "$1"
 }
 
-status_says() {
-	in_guest "ixctl status --json | jq -e '.interfaces[0] | $1'"
+# Its part of the packets, too.
+every_core_received() {
+	said cores | jq -ce "[.cores[].rx_packets] | ., (length == $CORES and min * 4 > max)"
+}
+
+# every_core_has_groups: each of two cores has its half of the flow groups
+every_core_has_groups() {
+	said flows | jq -e '.groups | length == 256 and ([.[] | select(. == 1)] | length) == 128'
+}
+
+# connections_stayed NUMBER: at least
+connections_stayed() {
+	said ss | jq -e "[.. | objects | select(.state? == \"established\")] | length >= $1"
 }
 
 # Before bulk transfers, which belong to one queue and core each.
 all_have_a_part() {
-	check "$what: every core had a part" in_guest \
-		"ixctl cores --json | jq -ce '[.cores[].rx_packets] | ., (length == $CORES and min * 4 > max)'"
-	check "$what: every queue had a part" in_guest "every_queue_received $QUEUES"
+	check "$what: every core had a part" every_core_received
+	check "$what: every queue had a part" every_queue_received "$QUEUES"
 }
 
 # hold_round WHAT: the connections that stayed are all there, and carry data
 hold_round() {
 	ROUNDS=$((${ROUNDS:-0} + 1))
-	check "$what: $1: the connections that stayed are there" in_guest \
-		"ixctl ss --json | jq -e '[.. | objects | select(.state? == \"established\")] | length >= 20'"
+	check "$what: $1: the connections that stayed are there" connections_stayed 20
 	hold_again
 	check "$what: $1: and carry data" wait_line hold "^round=$ROUNDS\$" 60
 }
@@ -105,8 +192,7 @@ case_best() {
 	[ -z "${SAYS:-}" ] || what="zero copy, RSS, $QUEUES queues, $CORES cores"
 	check "$what: ${CONNECTIONS:=200} connections" echo_all "$CONNECTIONS" 10000
 	all_have_a_part
-	check "$what: every group has a core, and each core its part" in_guest \
-		"ixctl flows --json | jq -e '.groups | length == 256 and ([.[] | select(. == 1)] | length) == 128'"
+	check "$what: every group has a core, and each core its part" every_core_has_groups
 	check "$what: download of 64 MB" download 64
 	check "$what: upload of 64 MB" upload 64
 	in_guest "ixctl status"
@@ -160,9 +246,8 @@ errors_reach_their_flows() {
 	check "$what: ICMP errors about 20 connections" wait_end router 60
 	in_peer nft delete table inet deaf
 	ROUNDS=$((ROUNDS + 1))
-	check "$what: each has reached its flow" wait_until 10 in_guest "[ \$(counters tcp.path_mtu_shrinks) = 20 ]"
-	check "$what: some by way of another core" in_guest \
-		"counters core.icmp_errors core.icmp_passed; [ \$(counters core.icmp_passed) -gt 0 ]"
+	check "$what: each has reached its flow" wait_until 10 counts tcp.path_mtu_shrinks 20
+	check "$what: some by way of another core" counts core.icmp_passed '[1-9][0-9]*'
 	check "$what: the connections go on, in smaller packets" wait_line hold "^round=$ROUNDS\$" 60
 }
 
@@ -190,7 +275,7 @@ case_refused() {
 		 (.queue_list[1].copy_why | test("has no zero copy for it"))'
 	in_guest "ixctl status"
 	check "$what: 100 connections" echo_all 100 10000
-	check "$what: every queue had a part" in_guest "every_queue_received $QUEUES"
+	check "$what: every queue had a part" every_queue_received "$QUEUES"
 	check "$what: download of 16 MB" download 16
 	ended "100 connections, 16 MB out"
 }
@@ -218,11 +303,11 @@ case_starved() {
 	check "$what: carry data" wait_line hold '^round=1$' 60
 	in_guest "ixd_stand_still"
 	hold_again
-	check "$what: the kernel has no frame left and says so" wait_until 30 in_guest "frames_ran_out"
+	check "$what: the kernel has no frame left and says so" wait_until 30 frames_ran_out
 	in_guest "ixd_go_on"
 	check "$what: all that was lost comes again" wait_line hold '^round=2$' 100
 	stop hold
-	check "$what: every queue serves" in_guest "every_queue_received $QUEUES"
+	check "$what: every queue serves" every_queue_received "$QUEUES"
 	ended "dataplane stopped while packets came"
 }
 

@@ -127,67 +127,6 @@ ixd_down() {
 	stopped ixd && [ ! -e /sys/fs/bpf/ixd/default ] && [ ! -e /run/ixd/default/client.sock ]
 }
 
-# counters NAME...: their sums over the cores, all read at once
-counters() {
-	ixctl stats -a --json | jq -r --arg names "$*" '[.counters[] | {key: "\(.group).\(.name)", value}] as $all |
-		[$names | split(" ")[] | . as $name | [$all[] | select(.key == $name).value] | add] | map(tostring) | join(" ")'
-}
-
-# Nothing is under way: no frame is worked on or still to be sent, the pools have all that are free, the rest is with the
-# kernel for receiving.
-frames_at_rest() {
-	local tx core free pool faults
-	read -r tx core free pool faults <<<"$(counters frames.kernel_tx frames.core \
-		frames.free core.frames_pool core.frame_faults)"
-	[ "$tx" = 0 ] && [ "$core" = 0 ] && [ "$free" = "$pool" ] && [ "$faults" = 0 ]
-}
-
-# frames_are_right: that comes true, exactly. A core that sleeps looks for frames that are away 0.1 s, then 0.3 s after
-# the last packet, and less often later.
-frames_are_right() {
-	local end=$((SECONDS + IXD_TIME_SCALE))
-	until frames_at_rest; do
-		if [ "$SECONDS" -ge "$end" ]; then
-			ixctl stats -g frames
-			ixctl stats | grep frames_pool
-			return 1
-		fi
-	done
-	ixctl stats -g frames
-}
-
-# fill_rings_are_full QUEUES SLOTS: of them all. They are filled up when 32 frames are free.
-fill_rings_are_full() {
-	[ "$(counters frames.kernel_rx)" -ge $(($1 * ($2 - 32))) ]
-}
-
-# kernel_dropped: what the kernel counts as dropped at the sockets, for want of a frame or of room in a ring
-kernel_dropped() {
-	ixctl status --json | jq '[.interfaces[].queue_list[].received_dropped] | add'
-}
-
-# frames_ran_out: a driver wanted a frame and there was none, or a packet found no room
-frames_ran_out() {
-	ixctl status --json | jq -e '[.interfaces[].queue_list[] | .fill_empty + .received_dropped] | add > 1000'
-}
-
-# nothing_lost: what XDP gave to sockets was received, or the kernel says that a ring was full; nothing came by a
-# queue without the right socket, and nothing vanished between. With
-# an argument, somebody has led packets to other queues.
-nothing_lost() {
-	local redirected received closed homeless dropped end=$((SECONDS + 3))
-	while :; do
-		read -r redirected received closed homeless <<<"$(counters xdp.redirected core.rx_packets \
-			core.drop_rx_closed xdp.dropped_no_socket)"
-		dropped=$(kernel_dropped)
-		if [ "$redirected" = $((received + closed + dropped)) ] || [ "$SECONDS" -ge "$end" ]; then break; fi
-	done
-	echo "redirected $redirected, received $received, rings full $dropped, sockets closed $closed, no socket $homeless"
-	ixctl status --json | jq -c '.interfaces[0].queue_list[] | [.queue, .core, .copy, .received_dropped, .ring_full, .fill_empty]'
-	[ "$homeless" = 0 ] || [ -n "${1:-}" ] || return 1
-	[ "$redirected" = $((received + closed + dropped)) ]
-}
-
 # nic_reset ADDRESS/LENGTH QUEUES: the driver is unbound and bound, and the interface configured as before
 nic_reset() {
 	local device
@@ -195,9 +134,4 @@ nic_reset() {
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/unbind
 	echo "$device" >/sys/bus/virtio/drivers/virtio_net/bind
 	nic "$1" "$2"
-}
-
-# every_queue_received NUMBER: packets of each queue have come to a core since the last time
-every_queue_received() {
-	ixctl status --json | jq -ce '[.interfaces[0].queue_list[].received] | ., (length == '"$1"' and min > 0)'
 }
