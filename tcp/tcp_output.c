@@ -170,7 +170,7 @@ static void note_new_data(struct turn *t, uint32_t len, uint32_t went, uint32_t 
 {
 	struct tcp_conn *c = t->c;
 
-	if (c->snd_nxt == c->snd_una)
+	if (c->snd_nxt == c->snd_una && !(c->flags & CONN_PERSIST)) /* else since it waits for the window */
 		c->progress_tick = tcp_tick(t->e);
 	tcp_sent_append(t->e, t->conn, went, segments_of(went, mss));
 	t->e->stats->bytes_out += went < len ? went : len;

@@ -21,9 +21,29 @@ static bool has_in_flight(const struct tcp_conn *c)
 	return c->snd_nxt > c->snd_una;
 }
 
+/* RFC 9293 section 3.10.8: a user timeout is over when it is, not at a retransmission some time after it.
+ * Only where the expiry looks at it: a window that is open and too small is no reason to give up. */
+static void clamp_to_user_timeout(const struct tcp_engine *e, struct tcp_conn *c)
+{
+	uint64_t limit = c->user_timeout_ms * NS_PER_MS, since, end;
+
+	if (!has_in_flight(c) && c->snd_wnd > 0)
+		return;
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD)
+		since = e->now_ns - c->opened_ns;
+	else
+		since = tcp_since_ns(e, c->progress_tick);
+	/* A tick more, which the rounding of the start takes away. */
+	end = e->now_ns + (since < limit ? limit - since : 0) + (1u << TCP_TICK_SHIFT);
+	if (c->rto_deadline_ns > end)
+		c->rto_deadline_ns = end;
+}
+
 static void start_rto(struct tcp_engine *e, struct tcp_conn *c)
 {
 	c->rto_deadline_ns = e->now_ns + tcp_rto_ns(c, &e->config);
+	if (c->user_timeout_ms != 0)
+		clamp_to_user_timeout(e, c);
 }
 
 static void schedule_tail_probe(struct tcp_engine *e, uint32_t conn)
@@ -88,6 +108,7 @@ void tcp_timer_on_output(struct tcp_engine *e, uint32_t conn, bool has_sent_new)
 		/* Nothing will come back by itself, and something waits for the window: probe for it. */
 		if (has_unsent(c) && c->rto_deadline_ns == 0) {
 			c->flags |= CONN_PERSIST;
+			c->progress_tick = tcp_tick(e); /* before, nothing was owed to us, window or not */
 			start_rto(e, c);
 		}
 		return;
