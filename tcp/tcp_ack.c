@@ -50,7 +50,8 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 	const struct tcp_conn *c = tcp_conn_at(e, conn);
 
 	if (s->ack_pos <= c->snd_nxt &&
-	    s->ack_pos >= c->snd_una - ((int64_t)c->snd_wnd_seen << c->snd_wscale))
+	    (s->ack_pos >= c->snd_una || /* nearly always, and for less */
+	     s->ack_pos >= c->snd_una - ((int64_t)c->snd_wnd_seen << c->snd_wscale)))
 		return true;
 	e->stats->drop_bad_ack++;
 	if (tcp_challenge_allowed(e, conn))
