@@ -146,8 +146,9 @@ static uint32_t new_data_allowed(struct tcp_conn *c, uint32_t unsent, uint32_t m
 	}
 	if (len >= mss)
 		return round_down(len, mss);
-	/* Less than a segment, and not all: only if it is half of the largest window ever seen. */
-	if (len == window && len > 0 && len >= c->snd_wnd_max / 2)
+	/* Less than a segment, and not all: only if it is half of the largest window ever seen; with Nagle
+	 * only while nothing is in flight. */
+	if (len == window && len > 0 && len >= c->snd_wnd_max / 2 && (is_idle || !(c->flags & CONN_NAGLE)))
 		return len;
 	return 0;
 }
