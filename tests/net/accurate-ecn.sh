@@ -2,24 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Accurate ECN (RFC 9768) against a kernel that speaks it, both roles and both directions, on a path that marks.
 . "$(dirname "$0")/../lib/harness.sh"
+. "$TEST_ROOT/tests/lib/engine.sh"
 . "$TEST_ROOT/tests/lib/relay.sh"
 
 BYTES=20M
 [ -z "${IXD_TEST_SMALL:-}" ] || BYTES=2M
-
-# options PORT: what `ixctl ss` says of the connection that is held there.
-options() {
-	ixctl --json ss | jq -r "[.. | objects | select(.local_port? == $1 or .remote_port? == $1)][0] | \"\(.ecn) \(.accurate_ecn)\""
-}
-
-options_are() {
-	[ "$(options "$1")" = "$2" ]
-}
-
-# counter NAME: of the TCP engine, over all cores.
-counter() {
-	ixctl --json stats | jq "[.. | objects | select(.name? == \"$1\" and .group? == \"tcp\") | .value] | add"
-}
 
 has_grown() {
 	[ "$(counter "$1")" -gt "$2" ]
@@ -33,15 +20,7 @@ ixd_start || exit 1
 relay_start 1 --mark 2 --delay 1 || exit 1
 
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
-start hold in_peer k-client "$IX_ADDR:7000" hold --connections 1 --bytes 10 --timeout 60
-wait_line hold 'held=1'
-check "the kernel opens: accurate" options_are 7000 "true true"
-stop hold
-peer_serve sink k-echo -l "$PEER_ADDR:7200" --timeout 60
-start cat client ix-cat -k "$PEER_ADDR:7200"
-check "ixd opens: accurate" wait_until 10 options_are 7200 "true true"
-stop cat
-stop sink
+ecn_in_both_roles accurate "true true"
 for role in listen connect; do
 	ce=$(counter accecn_ce_in) told=$(counter accecn_marks_in)
 	check "$role: the kernel sends $BYTES" transfer ixd "$role-receive" $BYTES

@@ -16,12 +16,11 @@ import struct
 import sys
 import time
 
-from wire import ACK, ETH_IP, FIN, PSH, RST, SYN, URG, Segment, ip_packet, tcp_segment
+from wire import ACK, ETH_IP, FIN, MSS, PSH, RST, SYN, URG, Segment, ip_packet, tcp_segment
 
 ECE, CWR = 64, 128
 NAMES = ((SYN, "S"), (FIN, "F"), (RST, "R"), (ACK, "A"), (URG, "U"), (ECE, "E"), (CWR, "C"))
 OPTION_NAMES = {0: "end", 1: "nop", 2: "mss", 3: "wscale", 4: "sackok", 5: "sack", 8: "ts", 34: "tfo"}
-MSS = b"\x02\x04\x05\xb4"
 SACK_OK = b"\x04\x02"
 WSCALE = b"\x03\x03\x07"
 FAR = 1 << 30

@@ -2,14 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # TCP Fast Open against the kernel, both roles: cookies, data in the SYN, and that it stays off unless allowed.
 . "$(dirname "$0")/../lib/harness.sh"
+. "$TEST_ROOT/tests/lib/engine.sh"
 
 kernel_client() {
 	in_peer timeout $((30 * TIME_SCALE)) /usr/bin/python3 "$TEST_ROOT/tests/net/fast-open.py" client "$IX_ADDR" "$@"
-}
-
-# counter NAME: of the TCP engine, over all cores.
-counter() {
-	ixctl --json stats | jq "[.. | objects | select(.name? == \"$1\" and .group? == \"tcp\") | .value] | add"
 }
 
 counter_is() {

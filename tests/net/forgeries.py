@@ -8,9 +8,8 @@ import socket
 import struct
 import sys
 
-from wire import ACK, PSH, SYN, Connection, Peer, checksum, ip_packet, tcp_segment
+from wire import ACK, MSS, PSH, SYN, Connection, Peer, beside_a_bystander, checksum, ip_packet, tcp_segment
 
-MSS = b"\x02\x04\x05\xb4"
 FAST_OPEN, ACCECN0, ACCECN1 = 34, 172, 174
 ECE, CWR = 0x40, 0x80
 UNREACHABLE, FRAGMENTATION_NEEDED = 3, 4
@@ -35,12 +34,9 @@ def ask_for_cookie(peer, port, patience, sport):
 
 def answers(peer, ports, data, quiet):
     """How many SYN-ACKs acknowledge the SYN's data, and how many the SYN alone, until nothing comes any more."""
-    class AnyOf:
-        def __eq__(self, other):
-            return other in ports
     taken, left = set(), set()
     while True:
-        segment = peer.receive(AnyOf(), quiet)
+        segment = peer.receive_any(quiet, ports)
         if segment is None:
             return len(taken), len(left)
         if segment.flags & (SYN | ACK) == SYN | ACK:
@@ -145,23 +141,13 @@ def icmp_storm(peer, port, patience, dice):
 
 
 def main():
-    what, device, mac, ip, remote_mac, remote_ip, port, patience = sys.argv[1:]
-    peer = Peer(device, bytes.fromhex(mac.replace(":", "")), socket.inet_aton(ip),
-                bytes.fromhex(remote_mac.replace(":", "")), socket.inet_aton(remote_ip))
+    what, port, patience = sys.argv[1], int(sys.argv[7]), float(sys.argv[8])
+    peer = Peer(*sys.argv[2:7])
     # Runs of this program in one test must not use the same ports.
     Connection.next_port = {"forged_cookies": 30000, "replayed_cookies": 31000, "accecn_options": 32000,
                             "icmp_storm": 33000}[what]
-    bystander = Connection(peer, int(port) + 1, 5 * float(patience)).open()
-    bystander.echo(b"before")
-    globals()[what](peer, int(port), float(patience), random.Random(1))
-    peer.drain()
-    bystander.echo(b"after")
-    bystander.close()
-    peer.drain()
-    another = Connection(peer, int(port) + 1, 5 * float(patience)).open()
-    another.echo(b"another")
-    another.close()
-    print("bystander served, another served")
+    beside_a_bystander(peer, port + 1, 5 * patience,
+                       lambda: globals()[what](peer, port, patience, random.Random(1)))
 
 
 main()

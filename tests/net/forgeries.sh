@@ -3,16 +3,15 @@
 # Fast Open cookies that are made up or repeated, also while the backlog is full, Accurate ECN's option in every wrong
 # form, and storms of ICMP errors: counted, bounded, and nobody else is harmed.
 . "$(dirname "$0")/../lib/harness.sh"
+. "$TEST_ROOT/tests/lib/engine.sh"
+. "$TEST_ROOT/tests/lib/ghost.sh"
 
-GHOST_ADDR=10.77.0.50
-GHOST_MAC=02:00:00:00:00:50
 BACKLOG=330 # more than PENDING
 PENDING=256
+FORGERIES=$(dirname "$0")/forgeries.py
+SECONDS_EACH=$((60 * TIME_SCALE))
 
-net_pair || exit 1
-for address in $GHOST_ADDR 10.77.0.51; do
-	ip -n ix neigh add "$address" lladdr $GHOST_MAC dev ix0
-done
+net_pair && ghost_join 10.77.0.51 || exit 1
 # What a wire would carry, so that sizes can be judged.
 in_ix ethtool -K ix0 tx off tso off gso off >/dev/null
 EXTRA="tcp = { syn_backlog = $BACKLOG; fast_open = true; ecn = \"accurate\"; };" ixd_conf default
@@ -20,20 +19,6 @@ ixd_start || exit 1
 serve early ix-echo -F -l "$IX_ADDR:7000" || exit 1
 serve echo ix-echo -l "$IX_ADDR:7001" || exit 1
 dataplane=$(child_of ixd-default ixd-dataplane)
-mac=$(ip -n ix -j link show ix0 | jq -r '.[0].address')
-
-counter() {
-	ixctl --json stats | jq --arg name "$1" '[.. | objects | select(.name == $name and .group == "tcp") | .value] | add'
-}
-
-resident_kb() {
-	awk '/^VmRSS/ { print $2 }' "/proc/$dataplane/status"
-}
-
-attack() {
-	in_peer timeout $((60 * TIME_SCALE)) /usr/bin/python3 "$(dirname "$0")/forgeries.py" "$1" p0 $GHOST_MAC $GHOST_ADDR \
-		"$mac" "$IX_ADDR" 7000 "$TIME_SCALE"
-}
 
 # forge WHAT COUNTER...: the others are served, and each counter moves
 forge() {
@@ -43,7 +28,8 @@ forge() {
 	for name; do
 		before[$name]=$(counter "$name")
 	done
-	check "$what: the others are served" attack "$what"
+	check "$what: the others are served" in_peer timeout $SECONDS_EACH /usr/bin/python3 "$FORGERIES" "$what" \
+		"${GHOST[@]}" 7000 "$TIME_SCALE"
 	cp "$T/log/check" "$T/log/$what"
 	for name; do
 		check "$what: $name moves" test "$(counter "$name")" -gt "${before[$name]}"
@@ -70,13 +56,7 @@ within replayed_cookies taken 100 $PENDING
 check "no more than may be unconfirmed were taken" test "$(counter fast_open_in)" -le $PENDING
 within replayed_cookies flood_taken 0 0
 within replayed_cookies flood_left 100 300
-rss=$(resident_kb)
-for what in icmp_storm accecn_options forged_cookies; do
-	attack "$what" >/dev/null 2>&1
-done
-check "the dataplane has not grown by 2 MB" test "$(($(resident_kb) - rss))" -lt 2048
-check "the kernel's peer is served" in_peer k-client "$IX_ADDR:7001" echo --connections 20 --bytes 10000
-check "the dataplane is the same process" test "$dataplane" = "$(child_of ixd-default ixd-dataplane)"
+attack_again "$dataplane" $SECONDS_EACH "$FORGERIES" icmp_storm accecn_options forged_cookies
 stop echo
 stop early
 ixd_stop

@@ -3,13 +3,9 @@
 beside a connection that must go on working, and then opens another. PORT is served by ix-orders, PORT + 1 by
 ix-echo. Prints what came back, for the script to judge."""
 
-import socket
-import struct
 import sys
 
-from wire import ACK, FIN, PSH, RST, SYN, Connection, Peer, tcp_segment
-
-MSS = b"\x02\x04\x05\xb4"
+from wire import ACK, FIN, MSS, PSH, RST, SYN, Connection, Peer, beside_a_bystander, tcp_segment
 
 
 def count(peer, is_wanted, patience):
@@ -20,15 +16,6 @@ def count(peer, is_wanted, patience):
         if segment is None:
             return number
         number += is_wanted(segment)
-
-
-class AnyPeer(Peer):
-    def receive_any(self, seconds):
-        """The next segment to our address, whatever the port."""
-        class AnyPort:
-            def __eq__(self, other):
-                return True
-        return self.receive(AnyPort(), seconds)
 
 
 def syns(peer, port, patience):
@@ -76,22 +63,11 @@ def time_waits(peer, port, patience):
 
 
 def main():
-    what, device, mac, ip, remote_mac, remote_ip, port, patience = sys.argv[1:]
-    peer = AnyPeer(device, bytes.fromhex(mac.replace(":", "")), socket.inet_aton(ip),
-                   bytes.fromhex(remote_mac.replace(":", "")), socket.inet_aton(remote_ip))
+    what, port, patience = sys.argv[1], int(sys.argv[7]), float(sys.argv[8])
+    peer = Peer(*sys.argv[2:7])
     # Runs of this program in one test must not use the same ports.
     Connection.next_port = {"syns": 30000, "challenges": 32000, "ranges": 34000, "time_waits": 36000}[what]
-    bystander = Connection(peer, int(port) + 1, 5 * float(patience)).open()
-    bystander.echo(b"before")
-    globals()[what](peer, int(port), float(patience))
-    peer.drain()
-    bystander.echo(b"after")
-    bystander.close()
-    peer.drain()
-    another = Connection(peer, int(port) + 1, 5 * float(patience)).open()
-    another.echo(b"another")
-    another.close()
-    print("bystander served, another served")
+    beside_a_bystander(peer, port + 1, 5 * patience, lambda: globals()[what](peer, port, patience))
 
 
 main()

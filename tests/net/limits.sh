@@ -3,34 +3,25 @@
 # Each table that a stranger can fill has a limit in the configuration. Filled from outside, it counts what it turns
 # away; connections beside go on, new ones are served, and the dataplane does not grow.
 . "$(dirname "$0")/../lib/harness.sh"
+. "$TEST_ROOT/tests/lib/engine.sh"
+. "$TEST_ROOT/tests/lib/ghost.sh"
 
-GHOST_ADDR=10.77.0.50
-GHOST_MAC=02:00:00:00:00:50
+LIMITS=$(dirname "$0")/limits.py
 
-net_pair || exit 1
-ip -n ix neigh add $GHOST_ADDR lladdr $GHOST_MAC dev ix0
+net_pair && ghost_join || exit 1
 EXTRA='tcp = { syn_backlog = 16; challenge_acks_per_s = 20; };
 sizes = { ooo_records_per_core = 64; time_waits_per_core = 16; };' ixd_conf default
 ixd_start || exit 1
 serve orders ix-orders "$IX_ADDR:7000" || exit 1
 serve echo ix-echo -l "$IX_ADDR:7001" || exit 1
 dataplane=$(child_of ixd-default ixd-dataplane)
-mac=$(ip -n ix -j link show ix0 | jq -r '.[0].address')
-
-counter() {
-	ixctl --json stats | jq --arg name "$1" '[.. | objects | select(.name == $name and .group == "tcp") | .value] | add'
-}
-
-resident_kb() {
-	awk '/^VmRSS/ { print $2 }' "/proc/$dataplane/status"
-}
 
 # fill WHAT COUNTER: the table, and the counter that must move
 fill() {
 	local what=$1 counter=$2 before
 	before=$(counter "$counter")
-	check "$what: the others are served" in_peer timeout 120 /usr/bin/python3 "$(dirname "$0")/limits.py" "$what" p0 \
-		$GHOST_MAC $GHOST_ADDR "$mac" "$IX_ADDR" 7000 "$TIME_SCALE"
+	check "$what: the others are served" in_peer timeout 120 /usr/bin/python3 "$LIMITS" "$what" \
+		"${GHOST[@]}" 7000 "$TIME_SCALE"
 	cp "$T/log/check" "$T/log/$what"
 	check "$what: $counter moves" test "$(counter "$counter")" -gt "$before"
 }
@@ -48,16 +39,9 @@ for what in syns:syn_cookies_out challenges:challenge_acks_limited_conn ranges:d
 done
 # 10 in 5 seconds for one connection, and the answers may fall into two.
 within challenges challenges 20
-rss=$(resident_kb)
-for what in syns challenges ranges time_waits; do
-	in_peer timeout 120 /usr/bin/python3 "$(dirname "$0")/limits.py" "$what" p0 $GHOST_MAC $GHOST_ADDR "$mac" \
-		"$IX_ADDR" 7000 "$TIME_SCALE" >/dev/null 2>&1
-done
-check "the dataplane has not grown by 2 MB" test "$(($(resident_kb) - rss))" -lt 2048
+attack_again "$dataplane" 120 "$LIMITS" syns challenges ranges time_waits
 check "half-open connections are few" bash -c \
 	"[ \$(ixctl --json ss | jq '[.. | objects | select(.state? // \"\" | test(\"syn.r\"))] | length') -le 16 ]"
-check "the kernel's peer is served" in_peer k-client "$IX_ADDR:7001" echo --connections 20 --bytes 10000
-check "the dataplane is the same process" test "$dataplane" = "$(child_of ixd-default ixd-dataplane)"
 stop echo
 stop orders
 ixd_stop

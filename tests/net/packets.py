@@ -4,7 +4,6 @@
 against an echo service of ixd. Beside each there is a connection that must go on working. Prints TAP lines."""
 
 import random
-import socket
 import struct
 import sys
 
@@ -294,8 +293,7 @@ class Suite:
 
 def main():
     device, mac, ip, remote_mac, remote_ip, port, seed, patience = sys.argv[1:]
-    binary_mac = [bytes.fromhex(text.replace(":", "")) for text in (mac, remote_mac)]
-    peer = Peer(device, binary_mac[0], socket.inet_aton(ip), binary_mac[1], socket.inet_aton(remote_ip))
+    peer = Peer(device, mac, ip, remote_mac, remote_ip)
     suite = Suite(peer, int(port), int(seed), float(patience))
     failed = 0
     for name, test in list(Suite.__dict__.items()):

@@ -3,21 +3,18 @@
 # Malformed, hostile and unusual packets from a host that exists only in packets.py, while other connections
 # of the kernel's TCP must not notice anything.
 . "$(dirname "$0")/../lib/harness.sh"
+. "$TEST_ROOT/tests/lib/ghost.sh"
 
-GHOST_ADDR=10.77.0.50
-GHOST_MAC=02:00:00:00:00:50
 SEED=${SEED:-$RANDOM}
 
-net_pair || exit 1
-ip -n ix neigh add $GHOST_ADDR lladdr $GHOST_MAC dev ix0
+net_pair && ghost_join || exit 1
 ixd_start || exit 1
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
 dataplane=$(child_of ixd-default ixd-dataplane)
 
 start hold in_peer k-client "$IX_ADDR:7000" hold --connections 10 --bytes 10 --timeout 250
 wait_line hold 'held=10'
-in_peer /usr/bin/python3 "$(dirname "$0")/packets.py" p0 $GHOST_MAC $GHOST_ADDR \
-	"$(ip -n ix -j link show ix0 | jq -r '.[0].address')" "$IX_ADDR" 7000 "$SEED" $((2 * TIME_SCALE)) |
+in_peer /usr/bin/python3 "$(dirname "$0")/packets.py" "${GHOST[@]}" 7000 "$SEED" $((2 * TIME_SCALE)) |
 	tee "$T/log/packets"
 if [ "${PIPESTATUS[0]}" != 0 ]; then
 	FAILED=$((FAILED + $(grep -c '^not ok' "$T/log/packets")))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hand-made Ethernet, IPv4 and TCP, and a socket to send and receive them: what packets.py builds on.
+"""Hand-made Ethernet, IPv4 and TCP, and a socket to send and receive them: what packets.py, limits.py and
+forgeries.py build on.
 
-A Peer is a host that exists only here: it has an address of its own, so the kernel of the namespace does not
-answer for it, and speaks just enough TCP to hold a connection while a test sends nonsense beside it.
+A Peer is a host that exists only here (tests/lib/ghost.sh): it has an address of its own, so the kernel of the
+namespace does not answer for it, and speaks just enough TCP to hold a connection while a test sends nonsense beside it.
 """
 
 import select
@@ -12,6 +13,7 @@ import time
 
 ETH_IP = 0x0800
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+MSS = b"\x02\x04\x05\xb4"  # 1460
 
 
 def checksum(data):
@@ -63,11 +65,14 @@ class Segment:
 
 
 class Peer:
+    """Addresses as people write them."""
+
     def __init__(self, device, mac, ip, remote_mac, remote_ip):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((device, 0))
-        self.eth = remote_mac + mac + struct.pack("!H", ETH_IP)
-        self.ip, self.remote_ip = ip, remote_ip
+        self.eth = b"".join(bytes.fromhex(each.replace(":", "")) for each in (remote_mac, mac))
+        self.eth += struct.pack("!H", ETH_IP)
+        self.ip, self.remote_ip = socket.inet_aton(ip), socket.inet_aton(remote_ip)
 
     def send_frame(self, frame):
         self.socket.send(frame)
@@ -77,6 +82,10 @@ class Peer:
 
     def receive(self, port, seconds):
         """The next segment to our address and port, or None."""
+        return self.receive_any(seconds, [port])
+
+    def receive_any(self, seconds, ports=range(65536)):
+        """The next segment to our address and one of the ports, or None."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
@@ -89,7 +98,7 @@ class Peer:
             if packet[16:20] != self.ip or packet[9] != 6:
                 continue
             segment = Segment(packet)
-            if segment.dport == port:
+            if segment.dport in ports:
                 return segment
 
     def drain(self):
@@ -120,7 +129,7 @@ class Connection:
 
     def syn(self):
         """Sends SYN, returns the answer."""
-        self.send(SYN, ack=0, options=b"\x02\x04\x05\xb4")
+        self.send(SYN, ack=0, options=MSS)
         self.seq += 1
         return self.receive()
 
@@ -156,3 +165,18 @@ class Connection:
 
     def close(self):
         self.send(RST | ACK)
+
+
+def beside_a_bystander(peer, port, patience, attack):
+    """attack() may harm neither a connection to the echo server at `port` that was there before, nor the next one."""
+    bystander = Connection(peer, port, patience).open()
+    bystander.echo(b"before")
+    attack()
+    peer.drain()
+    bystander.echo(b"after")
+    bystander.close()
+    peer.drain()
+    another = Connection(peer, port, patience).open()
+    another.echo(b"another")
+    another.close()
+    print("bystander served, another served")
