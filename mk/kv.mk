@@ -6,7 +6,12 @@ KV_SRC := $(call src,client-lib/examples/kv_*.c)
 
 $(O)/tests/net/k-kv: $(O)/tests/bench/kv/k-kv.o $(call obj,$(KV_SRC))
 	$(call link,)
-$(O)/tests/net/k-uring: $(O)/tests/net/k-uring.o
+URING_LOOP := $(O)/tests/bench/uring/loop.o
+$(O)/tests/net/k-uring: $(O)/tests/bench/uring/echo.o $(URING_LOOP)
 	$(call link,$(call pkg_libs,liburing))
-tests: $(O)/tests/net/k-kv
+$(O)/tests/net/k-uring-kv: $(O)/tests/bench/uring/kv.o $(URING_LOOP) $(call obj,$(KV_SRC))
+	$(call link,$(call pkg_libs,liburing))
+$(O)/tests/net/k-uring-load: $(O)/tests/bench/uring/load.o $(URING_LOOP) $(call obj,$(BENCH_LIB_SRC))
+	$(call link,-lm $(call pkg_libs,liburing libbpf libmnl))
+tests: $(addprefix $(O)/tests/net/,k-kv k-uring k-uring-kv k-uring-load)
 $(O)/tests/unit_bench: $(O)/tests/bench/load/kv.o

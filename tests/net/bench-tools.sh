@@ -22,7 +22,7 @@ load() {
 kload() {
 	local expression=$1
 	shift
-	in_peer timeout 60 k-load --target "$IX_ADDR:7000" "${SHORT[@]}" --json "$@" >"$RESULT" &&
+	in_peer timeout 60 "${KLOAD:-k-load}" --target "$IX_ADDR:7000" "${SHORT[@]}" --json "$@" >"$RESULT" &&
 		jq -e "$expression" "$RESULT" >/dev/null
 }
 
@@ -52,6 +52,9 @@ server_suite() {
 		nsenter --net=/run/netns/peer ix-load --if p0 --target $IX_ADDR:7000 ${SHORT[*]} --json \
 			--histogram $T/histogram >$RESULT && [ \$(tail -n 1 $T/histogram | cut -d ' ' -f 3) = \
 			\$(jq .latency_us.samples $RESULT) ]"
+	check "$1: what is usual in 50 slices" \
+		load "$NO_ERRORS and .slices.count > 0 and .slices.count <= 50 and .slices.p50 <= .slices.p99" \
+		--connections 10 --slices 50
 	check "$1: k-load" kload "$MESSAGES" --connections 10
 	check "$1: k-load, one connection, spinning" kload "$MESSAGES" --spin
 	check "$1: k-load, one round trip for each connection" kload "$MESSAGES and .connections_closed > 0" \
@@ -61,7 +64,7 @@ server_suite() {
 net_pair || exit 1
 in_ix ethtool -K ix0 tso off gso off tx off >/dev/null
 
-for tool in ix-load ix-reflect ix-respond ix-rtt k-load; do
+for tool in ix-load ix-reflect ix-respond ix-rtt k-load k-uring-load; do
 	check "$tool --help" bash -c "$tool --help | grep -q '^usage: $tool'"
 	check_says "$tool: an unknown option" "unrecognized option '--nonsense'" "$tool" --nonsense
 done
@@ -103,6 +106,9 @@ if grep -q 'listening on' "$T/log/kuring"; then
 	check "k-uring: large messages" load "$NO_ERRORS" --connections 2 --size 100000
 	check "k-uring: one round trip for each connection" load "$NO_ERRORS and .connections_closed > 0" \
 		--connections 8 --round-trips 1
+	KLOAD=k-uring-load check "k-uring: k-uring-load" kload "$MESSAGES" --connections 10
+	KLOAD=k-uring-load check "k-uring: k-uring-load, one connection, spinning" kload "$MESSAGES" --spin
+	KLOAD=k-uring-load check "k-uring: k-uring-load, large messages" kload "$MESSAGES" --connections 3 --size 60000
 else
 	skip "k-uring" "$(tail -n 1 "$T/log/kuring")"
 fi
@@ -118,6 +124,13 @@ start kkv in_ix k-kv -l "$IX_ADDR:7000" --timeout 300
 wait_line kkv 'listening on' || exit 1
 key_value_suite kernel
 stop kkv
+start kuringkv in_ix k-uring-kv -l "$IX_ADDR:7000" --timeout 300
+if wait_until 5 grep -q 'listening on' "$T/log/kuringkv"; then
+	key_value_suite k-uring-kv
+else
+	skip "k-uring-kv" "$(tail -n 1 "$T/log/kuringkv")"
+fi
+stop kuringkv
 check_says "an option that no workload has" 'takes keys=' "${LOAD[@]}" --workload usr --option colour=red
 
 # ---- no TCP
@@ -156,6 +169,9 @@ ixd_start || exit 1
 RTT=(client timeout 60 ix-rtt --target "$PEER_ADDR:7000" "${SHORT[@]}" --json)
 check "ix-rtt through ixd to ix-respond" bash -c "$(declare -f in_ix_as client); \
 	${RTT[*]} | jq -e '.messages > 0 and .latency_us.samples == .messages'"
+check "ix-rtt: one core's connections" bash -c "$(declare -f in_ix_as client); \
+	${RTT[*]} --connections 4 --core 0 | jq -e '.messages > 0'"
+check_says "ix-rtt: a core that ixd has not" 'ixd has 1' client ix-rtt --target "$PEER_ADDR:7000" --core 3
 check "ix-rtt: 50 connections, sleeping" bash -c "$(declare -f in_ix_as client); \
 	${RTT[*]} --connections 50 --spin-us 0 | jq -e '.messages > 0'"
 check_says "ix-rtt: nobody listens" 'cannot connect' client ix-rtt --target "$PEER_ADDR:6999"

@@ -71,6 +71,17 @@ peer_serve kkv k-kv -l "$PEER_ADDR:11211" --timeout $((200 * TIME_SCALE)) &&
 	converse k-kv "$PEER_ADDR:11211"
 stop kkv
 
+# Where io_uring is not to be had, the program says so.
+start uringkv in_peer k-uring-kv -l "$PEER_ADDR:11213" --json --timeout $((200 * TIME_SCALE))
+if wait_until 5 grep -q 'listening on' "$T/log/uringkv"; then
+	converse k-uring-kv "$PEER_ADDR:11213"
+	stop uringkv
+	check "k-uring-kv: the statistics at the end are JSON and add up" adds_up uringkv
+else
+	skip "k-uring-kv" "$(tail -n 1 "$T/log/uringkv")"
+	stop uringkv
+fi
+
 if ! command -v memcached >/dev/null; then
 	skip "memcached" "not installed"
 else

@@ -30,6 +30,21 @@ uint64_t bench_histogram_quantile(const struct bench_histogram *h, unsigned ten_
 	return h->max_ns;
 }
 
+void bench_histogram_since(const struct bench_histogram *later, const struct bench_histogram *earlier,
+			   struct bench_histogram *since)
+{
+	since->count = later->count - earlier->count;
+	since->sum_ns = later->sum_ns - earlier->sum_ns;
+	since->max_ns = 0;
+	for (uint32_t i = 0; i < BENCH_HISTOGRAM_BUCKETS; i++) {
+		since->buckets[i] = later->buckets[i] - earlier->buckets[i];
+		if (since->buckets[i] > 0)
+			since->max_ns = bench_histogram_upper(i);
+	}
+	if (since->max_ns > later->max_ns)
+		since->max_ns = later->max_ns;
+}
+
 void bench_histogram_json(const struct bench_histogram *h, FILE *out)
 {
 	static const struct {

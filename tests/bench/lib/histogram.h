@@ -48,6 +48,10 @@ uint64_t bench_histogram_upper(uint32_t bucket);
 /* The value that `permille_10` ten-thousandths of the samples do not exceed (9990: p99.9); 0 without samples.
  * Never above max_ns. */
 uint64_t bench_histogram_quantile(const struct bench_histogram *h, unsigned ten_thousandths);
+/* The samples of `later`, which `earlier` was a copy of, that came since; the largest is the bound of its
+ * bucket. */
+void bench_histogram_since(const struct bench_histogram *later, const struct bench_histogram *earlier,
+			   struct bench_histogram *since);
 /* {"p50":…,"p90":…,"p99":…,"p999":…,"max":…,"mean":…,"samples":…} in microseconds. */
 void bench_histogram_json(const struct bench_histogram *h, FILE *out);
 /* One line per bucket that is not empty: upper bound in ns, samples in it, samples up to it. */

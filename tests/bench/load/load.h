@@ -10,7 +10,7 @@
  * conn.c     connections: opening, closing, bytes in
  * stream.c   bytes out: what was written by the workload and is not acknowledged yet
  * schedule.c who says something when: closed loop, open loop, think times, active connections
- * run.c      the turn and the phases; report.c the results
+ * run.c      the turn and the phases; slices.c the measurement in pieces; report.c the results
  */
 #ifndef TESTS_BENCH_LOAD_LOAD_H
 #define TESTS_BENCH_LOAD_LOAD_H
@@ -27,7 +27,8 @@
 #include "tests/bench/lib/xsk.h"
 #include "tests/bench/load/workload.h"
 
-#define LOAD_DEPTH_MAX 1024u
+#define LOAD_DEPTH_MAX  1024u
+#define LOAD_SLICES_MAX 1000u
 
 /* What the command line asks for. */
 struct load_config {
@@ -41,6 +42,7 @@ struct load_config {
 	bool is_random, is_staying; /* which connection is next: any, the same; else in turn */
 	double duration_s, warmup_s;
 	uint64_t window_bytes, ack_delay_us, ring_slots, batch, time_waits, cwnd_segments;
+	uint64_t slices; /* of the measurement */
 	bool is_checked;
 	enum bench_transmit_mode transmit;
 	struct load_settings settings;
@@ -227,6 +229,15 @@ void schedule_begin(struct load *load);
 /* ---- run.c */
 /* All phases. False: the connections could not be opened. */
 bool run_all(struct load *load, bool has_progress);
+
+/* ---- slices.c */
+/* The measurement is looked at in slices of the same length, to tell what is usual in it: a pause of the
+ * machine is in some of them, and in the 99th percentile of the whole. When it begins; after each turn of it.
+ */
+void slices_begin(const struct load *load);
+void slices_turn(const struct load *load);
+/* {"count":…,"messages_per_s":…,"p50":…,"p99":…}: medians over the slices, times in microseconds. */
+void slices_json(FILE *out);
 
 /* ---- report.c */
 void report_text(const struct load *load);

@@ -17,7 +17,7 @@ struct line {
 	const char *iface, *target, *source, *ports, *workload, *arrival, *think, *pick, *path, *histogram,
 	    *transmit;
 	uint64_t connections, active, size, depth, round_trips, cpu, seed, ring, batch, window, ack_delay_us,
-	    time_waits;
+	    time_waits, slices;
 	double rate, connect_rate, duration_s, warmup_s;
 	struct bench_list options;
 	uint64_t in_flight;
@@ -58,6 +58,8 @@ static void line_read(struct line *l, int argc, char *argv[])
 	     &l->connect_rate, 0, 0},
 	    {"duration", "SECONDS", "of the measurement (default 5)", BENCH_REAL, &l->duration_s, 0, 0},
 	    {"warmup", "SECONDS", "before it (default 1)", BENCH_REAL, &l->warmup_s, 0, 0},
+	    {"slices", "N", "pieces of it, of which medians are told (default 20)", BENCH_NUMBER, &l->slices,
+	     1, LOAD_SLICES_MAX},
 	    {"cpu", "N", "run on this CPU", BENCH_NUMBER, &l->cpu, 0, 1023},
 	    {"seed", "N", "of random numbers (default 1)", BENCH_NUMBER, &l->seed, 0, UINT64_MAX},
 	    {"no-check", NULL, "do not compare what comes back", BENCH_FLAG, &l->is_unchecked, 0, 0},
@@ -175,6 +177,7 @@ static void config_make(const struct line *l, struct load_config *c)
 	c->ring_slots = l->ring;
 	c->batch = l->batch;
 	c->time_waits = l->time_waits;
+	c->slices = l->slices;
 	c->settings = (struct load_settings){
 	    .message_bytes = l->size,
 	    .connections = (uint32_t)l->connections,
@@ -230,6 +233,7 @@ int main(int argc, char *argv[])
 	    .window = 1 << 20,
 	    .ack_delay_us = 40000,
 	    .time_waits = 262144,
+	    .slices = 20,
 	    .in_flight = 64,
 	};
 	static struct raw_config raw;

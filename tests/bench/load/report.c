@@ -73,6 +73,8 @@ void report_json(const struct load *load, FILE *out)
 	bench_histogram_json(&r->latency, out);
 	fputs(",\"connect_us\":", out);
 	bench_histogram_json(&r->connect, out);
+	fputs(",\"slices\":", out);
+	slices_json(out);
 	fputc(',', out);
 	errors_json(&r->errors, out);
 	fprintf(out,

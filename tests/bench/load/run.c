@@ -106,6 +106,8 @@ static void turns_for(struct load *load, double seconds, const char *what, bool 
 
 	while (load->now.ns < until_ns) {
 		turn(load);
+		if (load->phase == LOAD_MEASURING)
+			slices_turn(load);
 		if (has_progress && load->now.ns - told_ns > PROGRESS_NS) {
 			told_ns = load->now.ns;
 			progress_print(load, what);
@@ -131,6 +133,7 @@ static void measure_begin(struct load *load)
 	load->now.ns = bench_now_ns();
 	load->measure_began_ns = load->now.ns;
 	load->phase = LOAD_MEASURING;
+	slices_begin(load);
 }
 
 static void measure_end(struct load *load)

@@ -17,6 +17,7 @@
 #include "tests/bench/lib/pattern.h"
 
 #define NO_CPU        UINT64_MAX
+#define ALL_CORES     UINT64_MAX
 #define MESSAGE_MAX   65536u
 #define OPEN_LIMIT_NS 10000000000u
 #define WAIT_NS       100000000u /* so often the clock is read when nothing comes */
@@ -33,14 +34,14 @@ struct conn {
 
 struct rtt {
 	const char *instance, *target, *histogram;
-	uint64_t connections, size, cpu, spin_us;
+	uint64_t connections, size, cpu, core, spin_us;
 	double duration_s, warmup_s;
 	bool has_json, is_unchecked;
 
 	struct ix_client *client;
-	struct ix_channel *channels[IX_CORES_MAX];
+	struct ix_channel *channels[IX_CORES_MAX]; /* of the cores that are used */
 	unsigned cores;
-	uint8_t *message[IX_CORES_MAX]; /* the same bytes for all, in each core's memory */
+	uint8_t *message[IX_CORES_MAX]; /* by core: the same bytes for all, in each core's memory */
 	struct conn *conns;
 	uint64_t open, messages, now_ns;
 	bool is_running; /* else connections are only opened */
@@ -157,10 +158,12 @@ static void turn(struct rtt *rtt)
 static void memory_make(struct rtt *rtt)
 {
 	for (unsigned i = 0; i < rtt->cores; i++) {
-		rtt->message[i] = ix_tx_alloc(rtt->channels[i], rtt->size);
-		if (rtt->message[i] == NULL)
+		uint8_t *message = ix_tx_alloc(rtt->channels[i], rtt->size);
+
+		if (message == NULL)
 			bench_die("no memory for a message of %llu bytes", (unsigned long long)rtt->size);
-		memcpy(rtt->message[i], bench_pattern_at(0, 0), rtt->size);
+		memcpy(message, bench_pattern_at(0, 0), rtt->size);
+		rtt->message[ix_channel_core(rtt->channels[i])] = message;
 	}
 	rtt->conns = calloc(rtt->connections, sizeof(rtt->conns[0]));
 	if (rtt->conns == NULL)
@@ -255,6 +258,8 @@ static void line_read(struct rtt *rtt, int argc, char *argv[])
 	    {"spin-us", "N", "spin so long before sleeping (default 1000000)", BENCH_NUMBER, &rtt->spin_us, 0,
 	     UINT32_MAX},
 	    {"cpu", "N", "run on this CPU", BENCH_NUMBER, &rtt->cpu, 0, 1023},
+	    {"core", "N", "connections of this core of ixd only (default: in turn)", BENCH_NUMBER, &rtt->core,
+	     0, IX_CORES_MAX - 1},
 	    {"no-check", NULL, "do not compare what comes back", BENCH_FLAG, &rtt->is_unchecked, 0, 0},
 	    {"json", NULL, "print the result as JSON", BENCH_FLAG, &rtt->has_json, 0, 0},
 	    {"histogram", "FILE", "write the latencies' buckets there", BENCH_TEXT, &rtt->histogram, 0, 0},
@@ -269,10 +274,26 @@ static void line_read(struct rtt *rtt, int argc, char *argv[])
 		bench_usage("--target is needed; try --help");
 }
 
+static void channels_get(struct rtt *rtt)
+{
+	unsigned cores = ix_cores(rtt->client);
+
+	if (rtt->core != ALL_CORES && rtt->core >= cores)
+		bench_usage("--core %llu: ixd has %u", (unsigned long long)rtt->core, cores);
+	for (unsigned core = 0; core < cores; core++)
+		if (rtt->core == ALL_CORES || rtt->core == core)
+			rtt->channels[rtt->cores++] = ix_channel(rtt->client, core);
+}
+
 int main(int argc, char *argv[])
 {
-	static struct rtt rtt = {
-	    .connections = 1, .size = 64, .duration_s = 5, .warmup_s = 1, .spin_us = 1000000, .cpu = NO_CPU};
+	static struct rtt rtt = {.connections = 1,
+				 .size = 64,
+				 .duration_s = 5,
+				 .warmup_s = 1,
+				 .spin_us = 1000000,
+				 .cpu = NO_CPU,
+				 .core = ALL_CORES};
 	struct ix_open_params params = {0};
 	uint64_t began_ns;
 
@@ -283,9 +304,7 @@ int main(int argc, char *argv[])
 	params.spin_us = (uint32_t)rtt.spin_us;
 	if (ix_open(rtt.instance, &params, &rtt.client) != 0)
 		bench_die("%s", ix_open_reason());
-	rtt.cores = ix_cores(rtt.client);
-	for (unsigned i = 0; i < rtt.cores; i++)
-		rtt.channels[i] = ix_channel(rtt.client, i);
+	channels_get(&rtt);
 	memory_make(&rtt);
 	connect_all(&rtt);
 	start_all(&rtt);

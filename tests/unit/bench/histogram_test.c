@@ -74,3 +74,23 @@ Test(histogram, empty)
 			       "\"mean\":0.000,\"samples\":0}");
 	free(text);
 }
+
+Test(histogram, since_a_copy_only_what_came_later)
+{
+	static struct bench_histogram earlier, since;
+
+	for (uint64_t ns = 1; ns <= 1000; ns++)
+		bench_histogram_add(&h, ns * 1000);
+	earlier = h;
+	for (uint64_t ns = 1; ns <= 10; ns++)
+		bench_histogram_add(&h, ns);
+	bench_histogram_since(&h, &earlier, &since);
+	cr_assert_eq(since.count, 10);
+	cr_assert_eq(since.sum_ns, 55);
+	cr_assert_eq(since.max_ns, 10);
+	cr_assert_eq(bench_histogram_quantile(&since, 5000), 5);
+	bench_histogram_since(&h, &h, &since);
+	cr_assert_eq(since.count, 0);
+	cr_assert_eq(since.max_ns, 0);
+	cr_assert_eq(bench_histogram_quantile(&since, 9900), 0);
+}

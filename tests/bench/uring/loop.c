@@ -1,46 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Echo server on the kernel's TCP by io_uring, with all that makes it fast: accept and receive stay armed
- * (multishot), received bytes come in buffers of a provided ring and are sent back from where they lie, and
- * one system call per turn submits, runs the kernel's deferred work and collects. The contender of ix-echo
- * beside k-echo, with the same command line. With --spin it does not sleep.
- *
- * Needs Linux 6.1; says so where it is older or io_uring is not allowed.
- */
-#include <getopt.h>
+/* The turn of a program on io_uring, see loop.h. */
 #include <liburing.h>
 
+#include "tests/bench/uring/loop.h"
 #include "tests/net/k.h"
 
 #define ENTRIES      4096u
 #define BUFFERS      2048u /* a power of two */
-#define BUFFER_BYTES 2048u
 #define BUFFER_GROUP 0
-#define FDS_MAX      65536
-#define NO_BUFFER    UINT16_MAX
 
 /* What a completion is of, in the upper half of its user data; the lower half is a descriptor. */
 enum { OP_ACCEPT, OP_RECEIVE, OP_SEND };
 
-/* A connection. Buffers that wait to be sent back form a list, oldest first; the first is being sent. */
+/* A connection. Pieces to be sent form a list, oldest first; the first is being sent. */
 struct conn {
-	uint16_t first, last;
+	struct uring_piece *first, *last;
 	bool is_over;    /* nothing more will be received */
 	bool is_starved; /* its receive ended for want of buffers */
 	bool is_receiving;
 };
 
-struct buffer {
-	uint32_t off, len; /* what is still to be sent */
-	uint16_t next;
-};
-
+static const struct uring_service *service;
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffer_ring;
-static uint8_t (*memory)[BUFFER_BYTES];
-static struct buffer buffers[BUFFERS];
-static struct conn conns[FDS_MAX];
-static int starved[FDS_MAX];
+static uint8_t (*memory)[URING_BUFFER_BYTES];
+static struct uring_piece *buffers; /* one for each in the ring */
+static struct conn conns[URING_FDS_MAX];
+static int starved[URING_FDS_MAX];
 static unsigned starved_count, free_count;
 
 static struct io_uring_sqe *next_sqe(void)
@@ -62,7 +48,7 @@ static void mark(struct io_uring_sqe *sqe, unsigned op, int fd)
 	io_uring_sqe_set_data64(sqe, (uint64_t)op << 32 | (uint32_t)fd);
 }
 
-static void arm_accept(int listen_fd)
+void uring_accept(int listen_fd)
 {
 	struct io_uring_sqe *sqe = next_sqe();
 
@@ -83,18 +69,50 @@ static void arm_receive(int fd)
 
 static void send_first(int fd)
 {
-	uint16_t id = conns[fd].first;
+	struct uring_piece *piece = conns[fd].first;
 	struct io_uring_sqe *sqe = next_sqe();
 
-	io_uring_prep_send(sqe, fd, memory[id] + buffers[id].off, buffers[id].len, MSG_WAITALL);
+	io_uring_prep_send(sqe, fd, piece->at, piece->len, MSG_WAITALL);
 	mark(sqe, OP_SEND, fd);
 }
 
 static void buffer_return(uint16_t id)
 {
-	io_uring_buf_ring_add(buffer_ring, memory[id], BUFFER_BYTES, id, io_uring_buf_ring_mask(BUFFERS), 0);
+	io_uring_buf_ring_add(buffer_ring, memory[id], URING_BUFFER_BYTES, id,
+			      io_uring_buf_ring_mask(BUFFERS), 0);
 	io_uring_buf_ring_advance(buffer_ring, 1);
 	free_count++;
+}
+
+struct uring_piece *uring_piece_make(uint32_t len)
+{
+	struct uring_piece *piece = malloc(sizeof(*piece) + len);
+
+	if (piece != NULL)
+		*piece = (struct uring_piece){.at = piece->made, .len = len};
+	return piece;
+}
+
+void uring_piece_drop(struct uring_piece *piece)
+{
+	if (piece->is_buffer)
+		buffer_return((uint16_t)(piece - buffers));
+	else
+		free(piece);
+}
+
+void uring_send(int fd, struct uring_piece *piece)
+{
+	struct conn *conn = &conns[fd];
+
+	piece->next = NULL;
+	if (conn->first == NULL) {
+		conn->first = conn->last = piece;
+		send_first(fd);
+	} else {
+		conn->last->next = piece;
+		conn->last = piece;
+	}
 }
 
 /* Closes when the kernel holds nothing of it any more: the descriptor's number will be another's. */
@@ -102,75 +120,104 @@ static void conn_end_if_idle(int fd)
 {
 	struct conn *conn = &conns[fd];
 
-	if (!conn->is_over || conn->is_receiving || conn->is_starved || conn->first != NO_BUFFER)
+	if (!conn->is_over || conn->is_receiving || conn->is_starved || conn->first != NULL)
 		return;
+	service->on_close(fd);
 	close(fd);
+}
+
+void uring_adopt(int fd)
+{
+	if (fd >= URING_FDS_MAX) {
+		close(fd);
+		return;
+	}
+	conns[fd] = (struct conn){0};
+	service->on_open(fd);
+	arm_receive(fd);
 }
 
 static void on_accept(int listen_fd, int result, unsigned flags)
 {
-	if (result >= FDS_MAX) {
-		close(result);
-	} else if (result >= 0) {
-		/* TCP_NODELAY and cubic are inherited from the listener. */
-		conns[result] = (struct conn){.first = NO_BUFFER, .last = NO_BUFFER};
-		arm_receive(result);
-	}
+	/* TCP_NODELAY and cubic are inherited from the listener. */
+	if (result >= 0)
+		uring_adopt(result);
 	if ((flags & IORING_CQE_F_MORE) == 0)
-		arm_accept(listen_fd);
+		uring_accept(listen_fd);
+}
+
+/* The last piece has left, and the service said that it is the end. */
+static void conn_finish_if_sent(int fd)
+{
+	struct conn *conn = &conns[fd];
+
+	if (conn->is_over && conn->is_receiving && conn->first == NULL)
+		shutdown(fd, SHUT_RDWR);
+}
+
+static void bytes_give(int fd, uint16_t id, uint32_t len)
+{
+	struct conn *conn = &conns[fd];
+	struct uring_piece *piece = &buffers[id];
+
+	free_count--;
+	*piece = (struct uring_piece){.at = memory[id], .len = len, .is_buffer = true};
+	if (conn->is_over) {
+		uring_piece_drop(piece);
+	} else if (!service->on_bytes(fd, piece)) {
+		conn->is_over = true;
+		conn_finish_if_sent(fd);
+	}
 }
 
 static void on_receive(int fd, int result, unsigned flags)
 {
 	struct conn *conn = &conns[fd];
-	uint16_t id = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
 
 	conn->is_receiving = (flags & IORING_CQE_F_MORE) != 0;
-	if (result > 0) {
-		free_count--;
-		buffers[id] = (struct buffer){.len = (uint32_t)result, .next = NO_BUFFER};
-		if (conn->first == NO_BUFFER) {
-			conn->first = conn->last = id;
-			send_first(fd);
-		} else {
-			buffers[conn->last].next = id;
-			conn->last = id;
-		}
-	}
-	if (result == -ENOBUFS && !conn->is_starved) {
+	if (result > 0)
+		bytes_give(fd, (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT), (uint32_t)result);
+	if (result == -ENOBUFS && !conn->is_starved && !conn->is_over) {
 		conn->is_starved = true;
 		starved[starved_count++] = fd;
 	} else if (result <= 0 && result != -ENOBUFS) {
 		conn->is_over = true;
-	} else if (!conn->is_receiving && !conn->is_starved) {
+	} else if (!conn->is_receiving && !conn->is_starved && !conn->is_over) {
 		arm_receive(fd);
 	}
 	conn_end_if_idle(fd);
 }
 
+static void pieces_drop(struct conn *conn)
+{
+	while (conn->first != NULL) {
+		struct uring_piece *piece = conn->first;
+
+		conn->first = piece->next;
+		uring_piece_drop(piece);
+	}
+}
+
 static void on_send(int fd, int result)
 {
 	struct conn *conn = &conns[fd];
-	uint16_t id = conn->first;
+	struct uring_piece *piece = conn->first;
 
 	if (result < 0) {
 		/* The receive ends by itself. */
 		conn->is_over = true;
-		for (; conn->first != NO_BUFFER; conn->first = buffers[conn->first].next)
-			buffer_return(conn->first);
-		if (conn->is_receiving)
-			shutdown(fd, SHUT_RDWR);
-		conn_end_if_idle(fd);
-		return;
-	}
-	buffers[id].off += (uint32_t)result;
-	buffers[id].len -= (uint32_t)result;
-	if (buffers[id].len == 0) {
-		conn->first = buffers[id].next;
-		buffer_return(id);
-	}
-	if (conn->first != NO_BUFFER)
+		pieces_drop(conn);
+	} else if ((uint32_t)result < piece->len) {
+		piece->at += result;
+		piece->len -= (uint32_t)result;
 		send_first(fd);
+	} else {
+		conn->first = piece->next;
+		uring_piece_drop(piece);
+		if (conn->first != NULL)
+			send_first(fd);
+	}
+	conn_finish_if_sent(fd);
 	conn_end_if_idle(fd);
 }
 
@@ -203,24 +250,22 @@ static void on_completion(const struct io_uring_cqe *cqe)
 	}
 }
 
-static void serve(bool is_spinning)
+unsigned uring_turn(bool is_spinning)
 {
-	for (;;) {
-		struct io_uring_cqe *cqe;
-		unsigned head, count = 0;
-		int error =
-		    is_spinning ? io_uring_submit_and_get_events(&ring) : io_uring_submit_and_wait(&ring, 1);
+	struct io_uring_cqe *cqe;
+	unsigned head, count = 0;
+	int error = is_spinning ? io_uring_submit_and_get_events(&ring) : io_uring_submit_and_wait(&ring, 1);
 
-		if (error < 0 && error != -EINTR && error != -EBUSY && error != -EAGAIN)
-			k_die("io_uring_enter: %s", strerror(-error));
-		io_uring_for_each_cqe(&ring, head, cqe)
-		{
-			count++;
-			on_completion(cqe);
-		}
-		io_uring_cq_advance(&ring, count);
-		feed_starved();
+	if (error < 0 && error != -EINTR && error != -EBUSY && error != -EAGAIN)
+		k_die("io_uring_enter: %s", strerror(-error));
+	io_uring_for_each_cqe(&ring, head, cqe)
+	{
+		count++;
+		on_completion(cqe);
 	}
+	io_uring_cq_advance(&ring, count);
+	feed_starved();
+	return count;
 }
 
 static void ring_open(void)
@@ -247,8 +292,9 @@ static void buffers_open(void)
 	int error;
 
 	buffer_ring = aligned_alloc(4096, ring_bytes);
-	memory = aligned_alloc(4096, (size_t)BUFFERS * BUFFER_BYTES);
-	if (buffer_ring == NULL || memory == NULL)
+	memory = aligned_alloc(4096, (size_t)BUFFERS * URING_BUFFER_BYTES);
+	buffers = calloc(BUFFERS, sizeof(buffers[0]));
+	if (buffer_ring == NULL || memory == NULL || buffers == NULL)
 		k_die("out of memory");
 	memset(buffer_ring, 0, ring_bytes);
 	registration.ring_addr = (uintptr_t)buffer_ring;
@@ -260,39 +306,9 @@ static void buffers_open(void)
 		buffer_return((uint16_t)i);
 }
 
-int main(int argc, char **argv)
+void uring_open(const struct uring_service *what)
 {
-	static const struct option options[] = {
-	    {"listen", required_argument, NULL, 'l'},
-	    {"spin", no_argument, NULL, 's'},
-	    {"timeout", required_argument, NULL, 't'},
-	    {0},
-	};
-	const char *where = NULL;
-	unsigned timeout_s = 60;
-	bool is_spinning = false;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "l:st:", options, NULL)) != -1) {
-		switch (option) {
-		case 'l':
-			where = optarg;
-			break;
-		case 's':
-			is_spinning = true;
-			break;
-		case 't':
-			timeout_s = (unsigned)k_number(optarg);
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (where == NULL || optind != argc)
-		k_die("usage: k-uring --listen ADDRESS:PORT [--spin] [--timeout SECONDS]");
-	k_limit_time(timeout_s);
+	service = what;
 	ring_open();
 	buffers_open();
-	arm_accept(k_listen(where));
-	serve(is_spinning);
 }
