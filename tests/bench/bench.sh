@@ -4,7 +4,7 @@
 # `make bench`: ixd beside the kernel and beside what AF_XDP can do at all. Contenders take turns round by round,
 # so that a machine that becomes slower becomes slower for all. See tests/bench/README.md.
 #
-# Environment: QUICK=1 (short turns, thin curves), ROUNDS (default 5), ONLY (parts, as rtt,msgs), BENCH_OUT
+# Environment: QUICK=1 (short turns, thin curves), ROUNDS (default 5, QUICK: 3), ONLY (parts, as rtt,msgs), BENCH_OUT
 # (folder for the results, default $IXD_BUILD/bench), BENCH_WAIT (seconds to wait for another bench, default 1800).
 BENCH_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$BENCH_DIR/session.bash"
@@ -14,17 +14,19 @@ session_enter "$@"
 . "$BENCH_DIR/record.bash"
 . "$BENCH_DIR/contenders.bash"
 
-ALL_PARTS=(rtt msgs conn bulk many kv batch idle)
+ALL_PARTS=(rtt msgs conn bulk many kv batch idle cores)
 for part in "${ALL_PARTS[@]}"; do
 	# shellcheck source=/dev/null
 	. "$BENCH_DIR/parts/$part.bash"
 done
 
-# Seconds of a measurement, and of what goes before it.
+# Seconds of a measurement, and of what goes before it; of the points of a curve, which are medians of slices.
 # shellcheck disable=SC2034 # used by the parts
-ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=3 D=0.7 W=0.2 CURVE_D=0.3
-# shellcheck disable=SC2034
-[ -z "${QUICK:-}" ] || CURVE_ROUNDS=1 D=0.3 W=0.1 CURVE_D=0.15
+if [ -z "${QUICK:-}" ]; then
+	ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=2 D=0.7 W=0.2 CURVE_D=0.3
+else
+	ROUNDS=${ROUNDS:-3} CURVE_ROUNDS=1 D=0.3 W=0.1 CURVE_D=0.15
+fi
 
 IFS=', ' read -r -a PARTS <<<"${ONLY:-${ALL_PARTS[*]}}"
 for part in "${PARTS[@]}"; do

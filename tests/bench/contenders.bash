@@ -27,6 +27,7 @@ use_pair() {
 	kernel) NS_IX=kix NS_PEER=kpeer ;;
 	ixd) NS_IX=ix NS_PEER=peer ;;
 	dedicated) NS_IX=dix NS_PEER=dpeer ;;
+	two) NS_IX=tix NS_PEER=tpeer ;; # two queues
 	esac
 }
 
@@ -37,19 +38,25 @@ offloads() { # on|off
 	in_peer ethtool -K p0 tso "$1" gso "$1" gro "$1" >/dev/null
 }
 
+# pair_make [QUEUES]: the one that is in use
+pair_make() {
+	local last
+	net_pair "${1:-1}" "${1:-1}" || return 1
+	offloads off
+	for last in {100..115}; do
+		ip -n "$NS_PEER" addr add "10.77.0.$last/24" dev p0
+	done
+	# The best that is known for many connections and short ones; a run must not learn from the one before.
+	in_ix sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535 \
+		net.ipv4.tcp_no_metrics_save=1 net.ipv4.tcp_syncookies=1
+	in_peer sysctl -qw net.ipv4.tcp_no_metrics_save=1
+}
+
 pairs_make() {
-	local pair last
+	local pair
 	for pair in kernel ixd dedicated; do
 		use_pair $pair
-		net_pair || return 1
-		offloads off
-		for last in {100..115}; do
-			ip -n "$NS_PEER" addr add "10.77.0.$last/24" dev p0
-		done
-		# The best that is known for many connections and short ones; a run must not learn from the one before.
-		in_ix sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535 \
-			net.ipv4.tcp_no_metrics_save=1 net.ipv4.tcp_syncookies=1
-		in_peer sysctl -qw net.ipv4.tcp_no_metrics_save=1
+		pair_make || return 1
 		mkdir -p "$T/sys-$pair"
 		in_ix mount -t sysfs sysfs "$T/sys-$pair"
 	done
@@ -81,13 +88,19 @@ tune() {
 	echo 1 >"$dev/threaded" && echo "napi/ix0 $SERVER_CPU" >&"$SESSION_PIN"
 }
 
+# In the parts in which it is told what the kernel does elsewhere: messages and round trips.
+is_told_elsewhere() {
+	[ -z "${QUICK:-}" ] && [[ $PART = msgs || $PART = rtt ]]
+}
+
 # calibrate SERVICE UNIT FUNCTION SERVER...: for each server the way with which FUNCTION, which sets SCORE, says most
 calibrate() {
-	local service=$1 unit=$2 score=$3 server way best told
+	local service=$1 unit=$2 score=$3 server way best told ways=("${WAYS[@]}")
 	shift 3
+	! is_told_elsewhere || ways+=("${WAYS_ELSEWHERE[@]}")
 	for server; do
 		best=0 told=
-		for way in "${WAYS[@]}" "${WAYS_ELSEWHERE[@]}"; do
+		for way in "${ways[@]}"; do
 			TUNING[$server]=$way SCORE=0
 			contender_up "$server" "$service" && "$score"
 			contender_down
@@ -101,15 +114,31 @@ calibrate() {
 		echo "bench: calibration of $PART: $server with ${TUNING[$server]}: $told"
 	done
 }
-declare -A BEST=()
+declare -A BEST=() BEST_OF_MESSAGES=()
+
+# Two parts ask the same.
+calibrate_messages() { # SERVER...
+	local server
+	if [ ${#BEST_OF_MESSAGES[@]} = 0 ]; then
+		calibrate echo messages/s score_messages "$@"
+		for server; do
+			BEST_OF_MESSAGES[$server]=${TUNING[$server]}
+		done
+		return
+	fi
+	for server; do
+		TUNING[$server]=${BEST_OF_MESSAGES[$server]}
+	done
+}
 
 # What is best for one is not for another: each part asks with its own load.
 SCORE_LOAD=(--duration 0.3 --warmup 0.1)
+[ -z "${QUICK:-}" ] || SCORE_LOAD=(--duration 0.1 --warmup 0.05)
 score_messages() {
-	load "$ECHO" --connections 64 "${SCORE_LOAD[@]}" && SCORE=$(jq '.messages_per_s | floor' <<<"$LOAD")
+	load "$ECHO" --connections 64 "${SCORE_LOAD[@]}" && SCORE=$(jq '.slices.messages_per_s | floor' <<<"$LOAD")
 }
 score_trips() {
-	load "$ECHO" "${SCORE_LOAD[@]}" && SCORE=$(jq '1e6 / .latency_us.p50 | floor' <<<"$LOAD")
+	load "$ECHO" "${SCORE_LOAD[@]}" && SCORE=$(jq '1e6 / .slices.p50 | floor' <<<"$LOAD")
 }
 score_connections() {
 	load "$ECHO" --source "$SOURCES" --connections 64 --round-trips 1 "${SCORE_LOAD[@]}" &&
@@ -117,7 +146,7 @@ score_connections() {
 }
 score_key_value() {
 	load "$KV" --workload usr --connections 64 "${SCORE_LOAD[@]}" &&
-		SCORE=$(jq '.messages_per_s | floor' <<<"$LOAD")
+		SCORE=$(jq '.slices.messages_per_s | floor' <<<"$LOAD")
 }
 score_bulk() {
 	local from to
@@ -150,6 +179,7 @@ kernel_server() { # CONTENDER SERVICE [--spin]
 	local program=(k-echo -l "$ECHO")
 	case $1-$2 in
 	*-http) program=(k-httpd -l "$HTTP" --root "$T/www") ;;
+	uring_*-kv) program=(k-uring-kv -l "$KV") ;;
 	*-kv) program=(k-kv -l "$KV") ;;
 	uring_*-echo) program=(k-uring -l "$ECHO") ;;
 	esac
@@ -201,6 +231,8 @@ raw_up() {
 contender_down() {
 	stop server
 	stop client-end
+	stop asks-0
+	stop asks-1
 	stop ixd-default
 }
 

@@ -11,8 +11,8 @@ NOTES=$BENCH_OUT/notes.jsonl
 ROUND=0
 
 # Seconds that a part takes, in full and QUICK, for the progress line.
-declare -A PART_SECONDS=([rtt]=105 [msgs]=190 [conn]=95 [bulk]=45 [many]=110 [kv]=145 [batch]=50 [idle]=20)
-declare -A PART_SECONDS_QUICK=([rtt]=45 [msgs]=55 [conn]=33 [bulk]=16 [many]=21 [kv]=37 [batch]=13 [idle]=3)
+declare -A PART_SECONDS=([rtt]=75 [msgs]=170 [conn]=65 [bulk]=32 [many]=85 [kv]=150 [batch]=40 [idle]=18 [cores]=20)
+declare -A PART_SECONDS_QUICK=([rtt]=24 [msgs]=26 [conn]=12 [bulk]=9 [many]=12 [kv]=25 [batch]=6 [idle]=8 [cores]=6)
 
 record_begin() {
 	: >"$SAMPLES"
@@ -70,7 +70,7 @@ samples_of_load() {
 	shift 2
 	for pair; do
 		jq -c --arg part "$PART" --arg figure "${pair%%=*}" --arg contender "$contender" --argjson x "$x" \
-			--argjson round "$ROUND" '$ARGS.named + {value: '"${pair#*=}"', p99_us: .latency_us.p99,
+			--argjson round "$ROUND" '$ARGS.named + {value: '"${pair#*=}"', p99_us: .latency_us.p99, slices,
 			messages: .messages, errors: .errors.sum, retransmits, rx_ring_drops, generator_busy, transmit}' \
 			<<<"$LOAD" >>"$SAMPLES"
 	done
@@ -87,7 +87,7 @@ part_seconds() {
 	if [ -n "${QUICK:-}" ]; then
 		echo "${PART_SECONDS_QUICK[$1]}"
 	else
-		echo $((PART_SECONDS[$1] * (ROUNDS + 2) / 7))
+		echo $((PART_SECONDS[$1] * (ROUNDS + 2) / 7)) # of 5 rounds, and what does not depend on them
 	fi
 }
 

@@ -4,7 +4,7 @@
 # Connections per second, each with one 64-byte message; messages per second by messages per connection (figures
 # 3a and 3b). The generator closes first and keeps TIME_WAIT; several source addresses.
 
-TRIPS=(1 2 8 32 128 512 1024)
+TRIPS=(1 2 8 32 128 1024)
 
 part_conn() {
 	calibrate echo connections/s score_connections "${KERNEL_SERVERS[@]}"
@@ -27,6 +27,6 @@ trips_turn() {
 	for trips in "${list[@]}"; do
 		load "$ECHO" --source "$SOURCES" --connections 64 --round-trips "$trips" --duration "$CURVE_D" \
 			--warmup 0.1 || return 1
-		samples_of_load "$1" "$trips" trips_msgs=.messages_per_s
+		samples_of_load "$1" "$trips" trips_msgs=.slices.messages_per_s
 	done
 }

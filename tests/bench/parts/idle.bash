@@ -4,7 +4,7 @@
 # What ixd uses of a core while 10,000 connections say nothing.
 
 part_idle() {
-	rounds "$CURVE_ROUNDS" idle_turn ixd_spin
+	rounds "$ROUNDS" idle_turn ixd_spin
 }
 
 # ixd_cpu_ns: CPU time of all threads of ixd so far
@@ -28,8 +28,7 @@ loop_turns() {
 }
 
 idle_turn() {
-	local used_ns began_us seconds=2 count=10000
-	[ -z "${QUICK:-}" ] || seconds=1
+	local used_ns began_us seconds=1 count=10000
 	contender_up "$1" echo || return 1
 	start hold in_peer timeout 60 ix-load --if p0 --target "$ECHO" --cpu "$CLIENT_CPU" --source "$SOURCES" \
 		--connections $count --active 1 --think-us fixed:50000000 --duration 50 --warmup 0

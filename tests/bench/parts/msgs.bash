@@ -5,12 +5,14 @@
 # with as many packets in flight; message sizes (figures 2 and 3c); ixd at both ends.
 
 SIZES=(64 256 1024 4096 16384 65536 262144 524288)
-MANY_SIZES=(64 128 256 512 1024 2048 4096 8192)
+MANY_SIZES=(64 256 1024 2048 4096 8192)
 
 part_msgs() {
-	calibrate echo messages/s score_messages "${KERNEL_SERVERS[@]}"
+	local spinning=(kernel_spin)
+	! command -v k-uring >/dev/null || spinning+=(uring_spin)
+	calibrate_messages "${KERNEL_SERVERS[@]}"
 	rounds "$ROUNDS" msgs_turn "${KERNEL_SERVERS[@]}" ixd_spin raw raw_live
-	rounds "$CURVE_ROUNDS" sizes_turn "${KERNEL_SERVERS[@]}" ixd_spin
+	rounds "$CURVE_ROUNDS" sizes_turn "${spinning[@]}" kernel_tso ixd_spin
 	both_ends
 }
 
@@ -22,6 +24,8 @@ msgs_turn() {
 		return
 		;;
 	raw_live)
+		# Drawn beside, and no claim.
+		[ "$ROUND" -le "$CURVE_ROUNDS" ] || return 0
 		raw_msgs_turn raw_live --transmit auto
 		return
 		;;
@@ -33,7 +37,7 @@ msgs_turn() {
 			"p99_${connections}_us=.latency_us.p99" "p999_${connections}_us=.latency_us.p999"
 	done
 	[[ $1 != ixd_* ]] || sample drops_1024 "$1" "$(ixd_losses)"
-	[ -n "${QUICK:-}" ] || [[ $1 != *_spin ]] || cross_check "$1"
+	[ -n "${QUICK:-}" ] || [ "$ROUND" -gt "$CURVE_ROUNDS" ] || [[ $1 != *_spin ]] || cross_check "$1"
 }
 
 # An ordinary generator on the kernel's TCP, against the same server: slower, but it should say the same of who is
@@ -60,20 +64,33 @@ raw_msgs_turn() { # CONTENDER IX-REFLECT-ARGUMENTS...
 	done
 }
 
-# Latency and goodput of one connection by size, and messages/s of 64 connections.
+# Latency and goodput of one connection by size, and messages/s of 64 connections. With TSO the kernel cuts its segments
+# last, or here not at all; that is told, as AF_XDP has nothing like it.
 sizes_turn() {
-	local size sizes=("${SIZES[@]}") many=("${MANY_SIZES[@]}")
-	[ -z "${QUICK:-}" ] || sizes=(64 4096 65536 524288) many=(64 1024 8192)
-	[[ $1 != *_block ]] || return 0
-	contender_up "$1" echo || return 1
+	if [ "$1" != kernel_tso ]; then
+		contender_up "$1" echo && sizes_of_one "$1" && sizes_of_many "$1"
+		return
+	fi
+	contender_up kernel_spin echo && offloads on && sizes_of_one kernel_tso
+	use_pair kernel
+	offloads off
+}
+
+sizes_of_one() {
+	local size sizes=("${SIZES[@]}")
+	[ -z "${QUICK:-}" ] || sizes=(64 4096 65536 524288)
 	for size in "${sizes[@]}"; do
 		load "$ECHO" --size "$size" --duration "$CURVE_D" --warmup 0.1 || return 1
-		samples_of_load "$1" "$size" size_p50_us=.latency_us.p50 \
-			"size_gbps=(.messages_per_s * $size * 8 / 1e9)"
+		samples_of_load "$1" "$size" size_p50_us=.slices.p50 "size_gbps=(.slices.messages_per_s * $size * 8 / 1e9)"
 	done
-	for size in "${many[@]}"; do
+}
+
+sizes_of_many() {
+	local size sizes=("${MANY_SIZES[@]}")
+	[ -z "${QUICK:-}" ] || sizes=(64 1024 8192)
+	for size in "${sizes[@]}"; do
 		load "$ECHO" --connections 64 --size "$size" --duration "$CURVE_D" --warmup 0.1 || return 1
-		samples_of_load "$1" "$size" msgs_by_size=.messages_per_s
+		samples_of_load "$1" "$size" msgs_by_size=.slices.messages_per_s
 	done
 }
 

@@ -24,7 +24,9 @@ rtt_dedicated() {
 	has_tool ix-respond rtt_dedicated_p50 rtt_dedicated_p99 rtt_dedicated_over_raw_us || return 0
 	has_tool k-load rtt_dedicated_p50 rtt_dedicated_p99 || return 0
 	has_tool ix-rtt rtt_dedicated_p50 rtt_dedicated_p99 rtt_dedicated_over_raw_us || return 0
-	rounds "$ROUNDS" rtt_dedicated_turn kernel_client ixd_dedicated raw
+	local clients=(kernel_client)
+	! command -v k-uring-load >/dev/null || clients+=(uring_client)
+	rounds "$ROUNDS" rtt_dedicated_turn "${clients[@]}" ixd_dedicated raw
 }
 
 # Between an XDP program and a kernel without one, the kernel's end of a veth needs some program as well; and the
@@ -36,21 +38,22 @@ rtt_dedicated_turn() {
 	start server in_peer ix-respond --if p0 --listen "$server"
 	wait_line server 'listening on' || return 1
 	case $1 in
-	kernel_client) rtt_kernel_client "$server" ;;
+	kernel_client) rtt_kernel_client "$1" k-load "$server" ;;
+	uring_client) rtt_kernel_client "$1" k-uring-load "$server" ;;
 	ixd_dedicated) rtt_ixd_client "$server" ;;
 	raw) rtt_raw "$server" ;;
 	esac
 }
 
-rtt_kernel_client() { # SERVER
+rtt_kernel_client() { # CONTENDER PROGRAM SERVER
 	start client-end in_ix ix-respond --if ix0 --pass
 	wait_line client-end 'passing on' || return 1
-	LOAD=$(in_ix timeout 60 k-load --target "$1" --spin --cpu "$CLIENT_CPU" --json --duration "$D" --warmup "$W" \
+	LOAD=$(in_ix timeout 60 "$2" --target "$3" --spin --cpu "$CLIENT_CPU" --json --duration "$D" --warmup "$W" \
 		2>"$T/log/load") || {
-		note fault rtt "k-load: $(tail -n 1 "$T/log/load")"
+		note fault rtt "$2: $(tail -n 1 "$T/log/load")"
 		return 1
 	}
-	samples_of_load kernel_client null rtt_dedicated_p50_us=.latency_us.p50 rtt_dedicated_p99_us=.latency_us.p99
+	samples_of_load "$1" null rtt_dedicated_p50_us=.latency_us.p50 rtt_dedicated_p99_us=.latency_us.p99
 }
 
 rtt_ixd_client() { # SERVER

@@ -142,6 +142,16 @@ def bounds(samples):
     return result
 
 
+def scaling(samples):
+    """Two cores against one, of each contender."""
+    found = {}
+    for name in samples.contenders("msgs_2_cores"):
+        one, two = samples.get("msgs_1_cores", name), samples.get("msgs_2_cores", name)
+        if one and two:
+            found[name] = {**stats.compare(two, one), "samples": {"1": one, "2": two}}
+    return found
+
+
 MSGS = [("msgs_64", "ixd_spin", ("raw",)), ("msgs_1024", "ixd_spin", ("raw",))]
 TO_AND_FROM = ("goodput_to_gbps", "goodput_from_gbps")
 DEDICATED = ("kernel_client", "uring_client")
@@ -237,11 +247,12 @@ def judge(samples, reasons):
             ratios[key] = None
         else:
             ratios[key] = row["value"]
-            row["is_met"] = reaches(row["value"], target, is_more_better)
+            is_met = reaches(row["value"], target, is_more_better)
             # On one side of the target with the whole interval, not with the median alone.
-            row["is_sure"] = all(
-                reaches(bound, target, is_more_better) == row["is_met"] for bound in row["interval"]
-            )
-            row["is_beyond"] = beyond is not None and reaches(row["value"], beyond, is_more_better)
+            row["is_sure"] = all(reaches(bound, target, is_more_better) == is_met for bound in row["interval"])
+            # Noise that is larger than the difference, and lies on both sides of the target, says nothing.
+            is_told = row["is_sure"] or row.get("verdict") != "no verdict"
+            row["is_met"] = is_met if is_told else None
+            row["is_beyond"] = is_told and beyond is not None and reaches(row["value"], beyond, is_more_better)
         evidence[key] = row
     return ratios, evidence

@@ -12,7 +12,7 @@ from table import NAMES  # noqa: E402 # pylint: disable=wrong-import-position
 COLOURS = {
     "kernel_block": "#1f77b4", "kernel_spin": "#17becf", "uring_block": "#9467bd", "uring_spin": "#e377c2",
     "kernel_tso": "#8c564b", "kernel_client": "#17becf", "uring_client": "#e377c2", "ixd_spin": "#d62728",
-    "ixd_sleep": "#ff7f0e", "ixd_dedicated": "#2ca02c", "raw": "#7f7f7f", "raw_live": "#bcbd22",
+    "ixd_sleep": "#ff7f0e", "ixd_client": "#d62728", "ixd_dedicated": "#2ca02c", "raw": "#7f7f7f", "raw_live": "#bcbd22",
 }  # fmt: skip
 MARKERS = {"kernel": "s", "uring": "^", "ixd": "o", "raw": "x"}
 
@@ -54,6 +54,9 @@ BARS = {
         "64-byte messages, shared core",
         [("msgs_64", "64 connections, thousands/s", 1e-3), ("msgs_1024", "1024 connections, thousands/s", 1e-3),
          ("p999_1024_us", "1024 connections, p99.9 (ms)", 1e-3)]),
+    "two-cores": (
+        "64-byte messages to a peer that needs no CPU, 64 connections",
+        [("msgs_1_cores", "one core, thousands/s", 1e-3), ("msgs_2_cores", "two cores, thousands/s", 1e-3)]),
     "goodput": (
         "Goodput of one connection, MTU 1500",
         [("goodput_from_gbps", "from the server (Gb/s)", 1), ("goodput_to_gbps", "to the server (Gb/s)", 1)]),
@@ -161,7 +164,7 @@ def draw_loads(figures, folder, footer):
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(ticker.FuncFormatter(plain))
         axis.set_title(WORKLOADS[workload])
-        finish(axis, "requests/s (thousands)", "latency from the intended time, p99 (µs)")
+        finish(axis, "requests/s (thousands)", "latency from the intended time,\np99 of the median slice (µs)")
     save(drawing, "Key-value store by load", folder, "fig5-key-value", footer)
 
 

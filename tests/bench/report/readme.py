@@ -14,11 +14,9 @@ BEGIN, END = "<!-- performance: begin (make bench-readme) -->", "<!-- performanc
 def row_of(row):
     if "missing" in row:
         return f"| {row['words']} | not measured | {table.target_of(row)} | {row['missing']} |"
-    met = table.met_of(row)
-    if row.get("verdict") == "no verdict":
-        met += "; no verdict, too noisy"
     return (
-        f"| {row['words']} | **{table.value_of(row)}** ({table.spread_of(row)}) | {table.target_of(row)} | {met} |"
+        f"| {row['words']} | **{table.value_of(row)}** ({table.spread_of(row)}) | {table.target_of(row)} "
+        f"| {table.met_of(row)} |"
     )
 
 
@@ -32,7 +30,8 @@ def claims(results):
         f"{results['run']['rounds']} rounds in which the contenders took turns, in parentheses where the median "
         "lies when the rounds are resampled (95 %). Against the kernel means: against the best of epoll and "
         "io_uring, sleeping and spinning, with cubic and packets of the MTU's size, same server logic, same "
-        "generator. *Within the noise* means that the interval lies on both sides of the target.",
+        "generator. *Within the noise* means that the interval lies on both sides of the target, *no verdict* that "
+        "the noise is larger than the difference besides.",
         "",
     ]
     if about["warnings"]:

@@ -22,6 +22,7 @@ PART_OF_KEY = {
     "kv": ("kv_usr_sla",),
     "batch": ("batch_64_vs_1",),
     "idle": ("idle_core_share",),
+    "cores": (),  # reported, no target
 }  # fmt: skip
 
 
@@ -90,6 +91,7 @@ def results_of(folder, options):
         "settings": {note["key"]: note["text"] for note in notes if note["kind"] == "setting"},
         "faults": [f"{note['key']}: {note['text']}" for note in notes if note["kind"] == "fault"],
         "losses": losses_of(samples),
+        "two_cores_against_one": keys.scaling(samples),
         "figures": figures_of(samples),
     }
 

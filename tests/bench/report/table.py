@@ -13,6 +13,7 @@ NAMES = {
     "ixd_sleep": "ixd, shared core, sleeping",
     "ixd_dedicated": "ixd, dedicated core",
     "ixd_both": "ixd at both ends",
+    "ixd_client": "ixd, its application asks",
     "raw": "raw AF_XDP",
     "raw_live": "raw AF_XDP, live frames out",
 }
@@ -33,6 +34,8 @@ FIGURES = {
     "drops_1024": ("packets dropped in rings and queues of ixd or before them", "", 1),
     "goodput_from_gbps": ("goodput of one connection, from the server", "Gb/s", 1),
     "goodput_to_gbps": ("goodput of one connection, to the server", "Gb/s", 1),
+    "msgs_1_cores": ("64 B messages, 64 connections, to a peer without a CPU, one core", "k/s", 1e-3),
+    "msgs_2_cores": ("the same, two cores", "k/s", 1e-3),
     "kv_usr_sla": ("key-value store, USR, p99 < 500 µs", "k/s", 1e-3),
     "kv_etc_sla": ("key-value store, ETC, p99 < 500 µs", "k/s", 1e-3),
 }
@@ -75,6 +78,8 @@ def target_of(row):
 
 
 def met_of(row):
+    if row["is_met"] is None:
+        return "no verdict"
     words = "yes" if row["is_met"] else "no"
     if row["is_beyond"]:
         words = "yes, and beyond"
@@ -133,6 +138,11 @@ def machine(results):
         "- One machine, two namespaces and a veth between them, AF_XDP in copy mode: the wire and the generator "
         "use the same CPUs and caches as what is measured.",
     ]
+    for name, row in results.get("two_cores_against_one", {}).items():
+        lines.append(
+            f"- Two cores against one, {NAMES.get(name, name)}: {number(row['ratio'])}× "
+            f"({number(row['interval'][0])}–{number(row['interval'][1])})."
+        )
     lines += [f"- Warning: {text}." for text in about["warnings"]]
     lines += [f"- Limit: {text}." for text in results["limits"]]
     for key, text in results["settings"].items():

@@ -106,6 +106,23 @@ class Keys(unittest.TestCase):
         self.assertTrue(evidence["conn_rate"]["is_met"])
         self.assertFalse(evidence["conn_rate"]["is_sure"])
 
+    def test_noise_on_both_sides_of_the_target_is_not_judged(self):
+        _, evidence = judged(
+            lines("conn_rate", "ixd_spin", [90, 400, 230, 95, 210]),
+            lines("conn_rate", "kernel_spin", [100, 300, 100, 80, 105]),
+        )
+        row = evidence["conn_rate"]
+        self.assertEqual((row["verdict"], row["is_sure"], row["is_met"]), ("no verdict", False, None))
+        self.assertFalse(row["is_beyond"])
+        self.assertEqual(table.met_of(row), "no verdict")
+
+    def test_two_cores_against_one(self):
+        group = [lines("msgs_1_cores", "ixd_client", [100, 110]), lines("msgs_2_cores", "ixd_client", [180, 210])]
+        group.append(lines("msgs_2_cores", "kernel_client", [50]))
+        found = keys.scaling(keys.Samples([line for each in group for line in each]))
+        self.assertEqual(list(found), ["ixd_client"])
+        self.assertAlmostEqual(found["ixd_client"]["ratio"], 195 / 105)
+
 
 class Reasons(unittest.TestCase):
     def test_a_part_that_nobody_asked_for(self):
