@@ -11,62 +11,71 @@
 KV_SLA_US=500
 KV_CONNECTIONS=64
 KV_LOADS=(20 50 70 90) # percent of what a closed loop achieves
-KV_STEPS=6
+KV_STEPS=5 # of halving, without a curve before it
+KV_STEPS_AFTER=3
 
 part_kv() {
-	local servers=(kernel_block kernel_spin)
+	local spinning=(kernel_spin) sleeping=(kernel_block)
 	has_tool ix-kv kv_usr_sla && has_tool k-kv kv_usr_sla || return 0
-	! command -v k-uring-kv >/dev/null || servers+=(uring_block uring_spin)
-	calibrate kv requests/s score_key_value "${servers[@]}"
-	[ -z "${QUICK:-}" ] || KV_LOADS=(50 80)
-	[ -z "${QUICK:-}" ] || KV_STEPS=4
-	rounds "$ROUNDS" kv_turn "${servers[@]}" ixd_spin
+	! command -v k-uring-kv >/dev/null || spinning+=(uring_spin) sleeping+=(uring_block)
+	[ -z "${QUICK:-}" ] || KV_LOADS=(50 80) KV_STEPS=3 KV_STEPS_AFTER=1 sleeping=()
+	calibrate kv "64 per 99th percentile, requests/s" score_key_value "${spinning[@]}" "${sleeping[@]}"
+	rounds "$ROUNDS" kv_turn "${spinning[@]}" "${sleeping[@]}" ixd_spin
 }
 
 kv_turn() {
 	contender_up "$1" kv || return 1
-	kv_peak usr && kv_search "$1" usr || return 1
 	# Curves are drawn and not claimed.
-	[ "$ROUND" -le "$CURVE_ROUNDS" ] && [[ $1 = *_spin ]] || return 0
-	kv_curve "$1" usr && kv_peak etc && kv_curve "$1" etc || return 1
-	[ -n "${QUICK:-}" ] || kv_search "$1" etc
+	if [ "$ROUND" -gt "$CURVE_ROUNDS" ] || [[ $1 != *_spin ]]; then
+		kv_peak "$1" usr && kv_search "$1" usr $KV_STEPS
+		return
+	fi
+	kv_peak "$1" usr && kv_curve "$1" usr && kv_search "$1" usr $KV_STEPS_AFTER &&
+		kv_peak "$1" etc && kv_curve "$1" etc && kv_search "$1" etc $KV_STEPS_AFTER
 }
 
 kv_load() { # usr|etc IX-LOAD-ARGUMENTS...
 	load "$KV" --workload "$1" --connections "$KV_CONNECTIONS" --duration "$CURVE_D" --warmup 0.1 "${@:2}"
 }
 
-# kv_peak usr|etc: what a closed loop achieves; sets PEAK
+# kv_peak CONTENDER usr|etc: what a closed loop achieves, PEAK; nothing is known of rates yet
 kv_peak() {
-	kv_load "$1" && PEAK=$(jq '.slices.messages_per_s | floor' <<<"$LOAD") && [ "$PEAK" -gt 0 ]
+	MET=0 MISSED=0 BEST_RATE=0
+	kv_load "$2" && PEAK=$(jq '.slices.messages_per_s | floor' <<<"$LOAD") && [ "$PEAK" -gt 0 ] &&
+		sample "kv_$2_peak" "$1" "$PEAK"
 }
 
-# Between the highest rate that met the bound and the lowest that did not, half and half again. What counts was
-# measured, not what lies between.
-kv_search() { # CONTENDER usr|etc
-	local met=0 missed=0 rate=$((PEAK * 7 / 10)) best=0 step achieved
-	sample "kv_$2_peak" "$1" "$PEAK"
-	for ((step = 0; step < KV_STEPS; step++)); do
-		kv_load "$2" --rate $rate || return 1
-		samples_of_load "$1" $rate "kv_$2_steps_us=.slices.p99"
-		achieved=$(jq --argjson bound $KV_SLA_US 'if .slices.p99 < $bound then .slices.messages_per_s | floor
-			else 0 end' <<<"$LOAD")
-		if [ "$achieved" -gt 0 ]; then
-			met=$rate
-			[ "$achieved" -le "$best" ] || best=$achieved
-			rate=$((missed > 0 ? (met + missed) / 2 : met * 5 / 4))
-		else
-			missed=$rate
-			rate=$(((met + missed) / 2))
-		fi
-	done
-	sample "kv_$2_sla" "$1" "$best"
+# kv_try usr|etc RATE: MET is the highest rate that met the bound, MISSED the lowest above it that did not
+kv_try() {
+	local achieved
+	kv_load "$1" --rate "$2" || return 1
+	achieved=$(jq --argjson bound $KV_SLA_US 'if .slices.p99 < $bound then .slices.messages_per_s | floor else 0 end' \
+		<<<"$LOAD")
+	if [ "$achieved" -eq 0 ]; then
+		[ "$2" -lt "$MET" ] || { [ "$MISSED" -gt 0 ] && [ "$2" -gt "$MISSED" ]; } || MISSED=$2
+		return
+	fi
+	[ "$2" -lt "$MISSED" ] || MISSED=0
+	[ "$2" -lt "$MET" ] || MET=$2
+	[ "$achieved" -le "$BEST_RATE" ] || BEST_RATE=$achieved
 }
 
 kv_curve() { # CONTENDER usr|etc
 	local percent
 	for percent in "${KV_LOADS[@]}"; do
-		kv_load "$2" --rate $((PEAK * percent / 100)) || return 1
+		kv_try "$2" $((PEAK * percent / 100)) || return 1
 		samples_of_load "$1" "$percent" "kv_$2_p99_us=.slices.p99" "kv_$2_rate=.messages_per_s"
 	done
+}
+
+# Half the distance between MET and MISSED, and half again. What counts was measured, not what lies between.
+kv_search() { # CONTENDER usr|etc STEPS
+	local rate step
+	for ((step = 0; step < $3; step++)); do
+		rate=$(((MET + MISSED) / 2))
+		[ "$MISSED" -gt 0 ] || rate=$((MET > 0 ? MET * 5 / 4 : PEAK * 7 / 10))
+		kv_try "$2" $rate || return 1
+		samples_of_load "$1" $rate "kv_$2_steps_us=.slices.p99"
+	done
+	sample "kv_$2_sla" "$1" "$BEST_RATE"
 }
