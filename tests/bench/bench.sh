@@ -25,7 +25,7 @@ done
 if [ -z "${QUICK:-}" ]; then
 	ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=2 D=0.7 W=0.2 CURVE_D=0.3
 else
-	ROUNDS=${ROUNDS:-3} CURVE_ROUNDS=1 D=0.3 W=0.1 CURVE_D=0.15
+	ROUNDS=${ROUNDS:-3} CURVE_ROUNDS=1 D=0.2 W=0.05 CURVE_D=0.15
 fi
 
 IFS=', ' read -r -a PARTS <<<"${ONLY:-${ALL_PARTS[*]}}"
