@@ -322,8 +322,9 @@ IX_EXPORT int ix_wait_any(struct ix_channel *const channels[], unsigned count, u
 		check_socket(channels[0]->client);
 		return client_is_gone(channels[0]->client) ? -ECONNRESET : 0;
 	}
-	if (channels[0]->client->spin_us && shares_cpu(channels, count))
-		for (unsigned i = 0; i < YIELDS_FIRST; i++) {
+	/* Also before a sleep: what was said leaves before this thread pays for going to sleep. */
+	if (shares_cpu(channels, count))
+		for (unsigned i = 0; i < (channels[0]->client->spin_us ? YIELDS_FIRST : 1); i++) {
 			sched_yield();
 			ready = count_ready(channels, count);
 			if (ready)

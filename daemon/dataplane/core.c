@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/dataplane/clock.h"
@@ -42,6 +43,11 @@ static int waiting_init(struct core *core)
 		return -errno;
 	if (epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, core->wake_fd, &event) < 0)
 		return -errno;
+	core->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	/* On the edge: it is told once, and never read. */
+	event = (struct epoll_event){.events = EPOLLIN | EPOLLET, .data.u64 = CORE_EVENT_TIMER};
+	if (core->timer_fd < 0 || epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, core->timer_fd, &event) < 0)
+		return -errno;
 	core->inbox = mailbox_new(INBOX_SLOTS, core->wake_fd);
 	core->outbox = mailbox_new(OUTBOX_SLOTS, core->dp->wake_fd);
 	return core->inbox == NULL || core->outbox == NULL ? -ENOMEM : 0;
@@ -71,6 +77,7 @@ int core_init(struct core *core, struct dataplane *dp, uint16_t id)
 	core->id = id;
 	core->epoll_fd = -1;
 	core->wake_fd = -1;
+	core->timer_fd = -1;
 	core->config = dp->config;
 	core->stats = &dp->stats->core[id];
 	core->mirror = dp->mirror;
@@ -95,6 +102,8 @@ void core_fini(struct core *core)
 		close(core->epoll_fd);
 	if (core->wake_fd >= 0)
 		close(core->wake_fd);
+	if (core->timer_fd >= 0)
+		close(core->timer_fd);
 	ip_core_free(core->ip);
 	free(core->rx);
 	frame_pool_free(core->frames);

@@ -60,7 +60,7 @@ struct dataplane {
 
 /* In core->epoll_fd an event's data.u64 with the lowest bit set is the packet side's; without it, it is a
  * struct channel pointer. */
-enum core_event { CORE_EVENT_PACKETS = 1, CORE_EVENT_WAKE = 3 };
+enum core_event { CORE_EVENT_PACKETS = 1, CORE_EVENT_WAKE = 3, CORE_EVENT_TIMER = 5 };
 
 struct core {
 	/* first cache line: what every turn reads */
@@ -87,6 +87,8 @@ struct core {
 	/* waiting: owned by loop.c */
 	int epoll_fd;
 	int wake_fd;            /* eventfd: mail, or another core wants something of a sleeping core */
+	int timer_fd;           /* readable at timer_ns */
+	uint64_t timer_ns;      /* 0: not set */
 	struct mailbox *inbox;  /* main thread → core */
 	struct mailbox *outbox; /* core → main thread */
 

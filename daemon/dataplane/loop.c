@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/common/cpu_relax.h"
@@ -138,10 +139,22 @@ static void wake_drain(const struct core *core)
 	(void)bytes;
 }
 
+/* Timers move on with each packet, and to set the clock's hardware costs as much as the packet. So what is
+ * set stays, if it comes soon enough: the core wakes too early once, and sets what is due by then. */
+static void timer_set(struct core *core, uint64_t until_ns)
+{
+	struct itimerspec at = {.it_value = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+					     .tv_nsec = (long)(until_ns % NS_PER_S)}};
+
+	if (until_ns == UINT64_MAX || (core->timer_ns > core->now.ns && core->timer_ns <= until_ns))
+		return;
+	core->timer_ns = until_ns;
+	timerfd_settime(core->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
 static void wait(struct core *core)
 {
 	struct epoll_event events[WAKEUPS_MAX];
-	struct timespec timeout;
 	uint64_t until_ns;
 	int count;
 
@@ -149,11 +162,9 @@ static void wait(struct core *core)
 	until_ns = next_timer_ns(core);
 	if (until_ns <= core->now.ns)
 		return;
-	timeout.tv_sec = (time_t)((until_ns - core->now.ns) / NS_PER_S);
-	timeout.tv_nsec = (long)((until_ns - core->now.ns) % NS_PER_S);
+	timer_set(core, until_ns);
 	core->stats->loop_sleeps++;
-	count =
-	    epoll_pwait2(core->epoll_fd, events, WAKEUPS_MAX, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
+	count = epoll_wait(core->epoll_fd, events, WAKEUPS_MAX, -1);
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u64 == CORE_EVENT_WAKE)
 			wake_drain(core);
