@@ -19,6 +19,7 @@
 #include "daemon/common/state.h"
 #include "daemon/common/stats.h"
 #include "daemon/dataplane/batch_bound.h"
+#include "daemon/dataplane/spin_bound.h"
 #include "tcp/tcp.h"
 
 struct core;
@@ -85,6 +86,7 @@ struct core {
 	struct client_side *clients;
 
 	/* waiting: owned by loop.c */
+	struct spin_bound spin_bound;
 	int epoll_fd;
 	int wake_fd;            /* eventfd: mail, or another core wants something of a sleeping core */
 	int timer_fd;           /* readable at timer_ns */

@@ -250,14 +250,17 @@ void loop_run(struct core *core)
 		core->now = clock_now();
 		if (turn.has_traffic || turn.has_timers)
 			core->stats->busy_ns += core->now.ns - began.ns;
-		if (turn.has_traffic)
+		if (turn.has_traffic) {
+			spin_bound_note_traffic(&core->spin_bound);
 			busy_at = core->now;
-		else if (turn.has_timers)
+		} else if (turn.has_timers) {
 			continue;
-		else if (core->now.ns - busy_at.ns >= (uint64_t)core->config.spin_us * 1000)
+		} else if (spin_bound_is_over(&core->spin_bound, core->now.ns - busy_at.ns,
+					      (uint64_t)core->config.spin_us * 1000)) {
 			sleep_until_work(core);
-		else
+		} else {
 			spin(core, &yielded_at);
+		}
 	}
 	finish(core);
 }
