@@ -123,22 +123,26 @@ static __always_inline int port_is_ephemeral_in_use(__be16 port)
 }
 
 /* An entry with this very address decides alone. The wildcard and the ports of outgoing connections count
- * only for addresses that this host has: a router or bridge must not swallow what it forwards. */
+ * only for addresses that this host has: a router or bridge must not swallow what it forwards. The order is
+ * that of the price: a port of an outgoing connection, which is an element of an array, saves two lookups. */
 static __always_inline int flow_is_owned(const struct flow *flow)
 {
 	struct ixd_owned_key key = {.port = flow->local_port, .vlan = flow->vlan, .proto = IPPROTO_TCP};
 	struct ixd_local_key local = {.vlan = flow->vlan};
+	int is_outgoing = port_is_ephemeral_in_use(flow->local_port);
 
 	__builtin_memcpy(key.addr, flow->local, sizeof(key.addr));
-	if (bpf_map_lookup_elem(&owned, &key))
+	if (!is_outgoing && bpf_map_lookup_elem(&owned, &key))
 		return 1;
 	__builtin_memcpy(local.addr, flow->local, sizeof(local.addr));
-	if (!bpf_map_lookup_elem(&local_addrs, &local))
-		return 0;
-	__builtin_memset(key.addr, 0, sizeof(key.addr));
-	if (bpf_map_lookup_elem(&owned, &key))
-		return 1;
-	return port_is_ephemeral_in_use(flow->local_port);
+	if (bpf_map_lookup_elem(&local_addrs, &local)) {
+		if (is_outgoing)
+			return 1;
+		__builtin_memset(key.addr, 0, sizeof(key.addr));
+		return bpf_map_lookup_elem(&owned, &key) != NULL;
+	}
+	/* Not an address of ours, whatever the port: only an entry with this very address is left. */
+	return is_outgoing && bpf_map_lookup_elem(&owned, &key) != NULL;
 }
 
 static __always_inline __u32 flow_hash(const struct flow *flow)
