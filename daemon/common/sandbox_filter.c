@@ -47,6 +47,16 @@ int sandbox_filter_sockets(int channel_fd)
 	    SKIP_IF(ARCH, 1),
 	    RETURN(SECCOMP_RET_KILL_PROCESS),
 	    LOAD(FIELD(nr)),
+	    /* sendto: the kick of an AF_XDP socket, and doorbells; never with an address. It comes first:
+	       what is judged by its number alone the kernel knows by heart, for this call the filter runs
+	       each time. */
+	    SKIP_UNLESS(SYS_sendto, 6),
+	    LOAD(ARG_LOW(4)),
+	    SKIP_UNLESS(0, 3),
+	    LOAD(ARG_HIGH(4)),
+	    SKIP_UNLESS(0, 1),
+	    ALLOW,
+	    REFUSE,
 	    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
 	    REFUSE,
 	    REFUSE_CALL(SYS_socket),
@@ -62,14 +72,6 @@ int sandbox_filter_sockets(int channel_fd)
 	    SKIP_IF(SOL_XDP, 1),
 	    REFUSE,
 	    ALLOW,
-	    /* sendto: the kick of an AF_XDP socket, and doorbells; never with an address. */
-	    SKIP_UNLESS(SYS_sendto, 6),
-	    LOAD(ARG_LOW(4)),
-	    SKIP_UNLESS(0, 3),
-	    LOAD(ARG_HIGH(4)),
-	    SKIP_UNLESS(0, 1),
-	    ALLOW,
-	    REFUSE,
 	    /* bpf: runs of the transmit program; no look at maps or programs, no change of them. */
 	    SKIP_UNLESS(SYS_bpf, 4),
 	    LOAD(ARG_LOW(0)),

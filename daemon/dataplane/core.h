@@ -87,6 +87,7 @@ struct core {
 
 	/* waiting: owned by loop.c */
 	struct spin_bound spin_bound;
+	tcp_time woke_at; /* end of the last sleep */
 	int epoll_fd;
 	int wake_fd;            /* eventfd: mail, or another core wants something of a sleeping core */
 	int timer_fd;           /* readable at timer_ns */

@@ -38,6 +38,9 @@
 /* Short looks between two turns that found nothing: no longer than a turn, or timers and the clock would be
  * late. */
 #define LOOKS_PER_TURN      6u
+/* A core that has not slept for so long does without being woken by packets. To change that costs no more
+ * than a thousandth of the time. */
+#define AWAKE_LONG_NS       1000000u
 /* At the end: connections reset per burst, and how long the bursts may take. */
 #define RESETS_PER_BURST    64
 #define FINISH_MAX_NS       500000000u
@@ -143,8 +146,8 @@ static void wake_drain(const struct core *core)
  * set stays, if it comes soon enough: the core wakes too early once, and sets what is due by then. */
 static void timer_set(struct core *core, uint64_t until_ns)
 {
-	struct itimerspec at = {.it_value = {.tv_sec = (time_t)(until_ns / NS_PER_S),
-					     .tv_nsec = (long)(until_ns % NS_PER_S)}};
+	struct itimerspec at = {
+	    .it_value = {.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)}};
 
 	if (until_ns == UINT64_MAX || (core->timer_ns > core->now.ns && core->timer_ns <= until_ns))
 		return;
@@ -179,6 +182,8 @@ static void sleep_until_work(struct core *core)
 {
 	bool is_idle;
 
+	if (!xsk_watch(core))
+		return; /* the kernel has no memory; who cannot be woken stays awake */
 	__atomic_store_n(&core->is_sleeping, 1, __ATOMIC_RELAXED);
 	/* Full barrier; the other half of it is in core_wake(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -192,6 +197,7 @@ static void sleep_until_work(struct core *core)
 	__atomic_store_n(&core->is_sleeping, 0, __ATOMIC_RELAXED);
 	channels_end_sleep(core);
 	core->now = clock_now();
+	core->woke_at = core->now;
 }
 
 /* RST for every connection, in bursts that the TX rings can take. */
@@ -248,6 +254,8 @@ void loop_run(struct core *core)
 		struct turn turn = turn_run(core);
 
 		core->now = clock_now();
+		if (core->xsk->watched_count > 0 && core->now.ns - core->woke_at.ns >= AWAKE_LONG_NS)
+			xsk_unwatch(core);
 		if (turn.has_traffic || turn.has_timers)
 			core->stats->busy_ns += core->now.ns - began.ns;
 		if (turn.has_traffic) {

@@ -27,6 +27,7 @@ struct xsk_port {
 	int packet_fd; /* for large sends (ip_large.c) and single packets; -1: none */
 	uint8_t iface;
 	bool has_tx, is_primary, is_zerocopy;
+	bool is_watched;     /* by the core's epoll */
 	bool is_tx_stalled;  /* the kernel did not take all; to be kicked again */
 	bool has_rx_low;     /* counted as low until it has been refilled */
 	bool was_fill_empty; /* when it was last refilled, by zero copy: its driver may be about to wait */
@@ -48,6 +49,7 @@ struct xsk_core {
 	uint32_t first_port;    /* whose turn it is to be asked first */
 	uint32_t refill_credit; /* frames that came back since the last refill */
 	uint32_t stalled_count;
+	uint32_t watched_count; /* ports with is_watched */
 	uint64_t stall_wait_ns; /* doubles while no kick makes progress */
 	tcp_time stall_until;
 	uint64_t away_wait_ns;         /* doubles while frames stay away; 0: none is */
@@ -116,6 +118,12 @@ void xsk_tx_burst(struct core *core);
 
 /* This core is out of frames: wakes the cores whose COMPLETION rings may hold some of them. */
 void xsk_frames_wanted(struct core *core);
+/* A core that will sleep watches its sockets by epoll; false: one of them cannot be watched. One that does
+ * not sleep need not: a watched socket costs the sender of each packet a call, and on a veth the sender is
+ * us. */
+bool xsk_watch(struct core *core);
+void xsk_unwatch(struct core *core);
+void xsk_port_unwatch(struct core *core, struct xsk_port *port);
 /* Last look before sleeping. */
 bool xsk_has_work(struct core *core);
 /* Before every sleep, the pool being up to date: sees to it that frames which are away are looked for. */

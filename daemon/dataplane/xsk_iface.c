@@ -5,7 +5,6 @@
  * between two such rounds every core has finished its turn.
  */
 #include <errno.h>
-#include <sys/epoll.h>
 
 #include "daemon/dataplane/xsk.h"
 
@@ -103,7 +102,7 @@ void xsk_iface_detach(struct core *core, uint8_t iface)
 			xsk_port_reap(core, port);
 		core->stats->drop_rx_closed += xsk_ring_waiting(&port->rx);
 		/* The supervisor has the socket open, too: closing ours would leave it in the list. */
-		(void)epoll_ctl(core->epoll_fd, EPOLL_CTL_DEL, port->fd, NULL);
+		xsk_port_unwatch(core, port);
 		xsk->detached[xsk->detached_count++] = *port;
 		*port = xsk->ports[--xsk->ports_count];
 	}

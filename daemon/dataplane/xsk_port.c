@@ -53,7 +53,6 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd, int packet_
 {
 	struct xsk_core *xsk = core->xsk;
 	struct xsk_port *port = &xsk->ports[xsk->ports_count];
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_EVENT_PACKETS};
 	int r;
 
 	if (m->iface >= IXD_IFACES_MAX || m->queue >= IXD_QUEUES_MAX || m->owner_core >= core->dp->cores ||
@@ -69,8 +68,6 @@ int xsk_port_add(struct core *core, const struct msg_xsk *m, int fd, int packet_
 	port->is_zerocopy = m->is_zerocopy != 0;
 	port->owner_core = (uint16_t)m->owner_core;
 	r = rings_map(port, m);
-	if (r == 0 && epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-		r = -errno;
 	if (r < 0) {
 		port_unmap(port);
 		return r;
@@ -97,4 +94,38 @@ void xsk_core_free(struct xsk_core *xsk)
 		xsk_port_close(&xsk->detached[i]);
 	free(xsk->transmit);
 	free(xsk);
+}
+
+bool xsk_watch(struct core *core)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CORE_EVENT_PACKETS};
+	struct xsk_core *xsk = core->xsk;
+
+	for (uint32_t i = 0; xsk->watched_count < xsk->ports_count && i < xsk->ports_count; i++) {
+		struct xsk_port *port = &xsk->ports[i];
+
+		if (port->is_watched)
+			continue;
+		/* A packet that is there already is an event, too. */
+		if (epoll_ctl(core->epoll_fd, EPOLL_CTL_ADD, port->fd, &event) < 0)
+			return false;
+		port->is_watched = true;
+		xsk->watched_count++;
+	}
+	return true;
+}
+
+void xsk_port_unwatch(struct core *core, struct xsk_port *port)
+{
+	if (!port->is_watched)
+		return;
+	(void)epoll_ctl(core->epoll_fd, EPOLL_CTL_DEL, port->fd, NULL);
+	port->is_watched = false;
+	core->xsk->watched_count--;
+}
+
+void xsk_unwatch(struct core *core)
+{
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++)
+		xsk_port_unwatch(core, &core->xsk->ports[i]);
 }
