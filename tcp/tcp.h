@@ -89,7 +89,7 @@ struct tcp_config {
 	uint64_t rto_min_ns;         /* 200 ms (RFC 6298 asks 1 s; see ARCHITECTURE.md) */
 	uint64_t rto_initial_ns;     /* 1 s, RFC 6298 section 2.1 */
 	uint64_t rto_max_ns;         /* 60 s */
-	uint64_t ack_delay_ns;       /* 50 us; at most 500 ms (RFC 9293 section 3.8.6.3) */
+	uint64_t ack_delay_ns;       /* 50 us; below 500 ms (RFC 9293 section 3.8.6.3) */
 	uint64_t give_up_ns;         /* 100 s or more without progress ends a connection (RFC 9293 R2) */
 	uint64_t syn_give_up_ns;     /* give-up for SYN and SYN-ACK; at least 3 minutes for SYN by RFC 1122 */
 	uint64_t time_wait_ns;       /* 2 MSL; 60 s as Linux does */

@@ -64,7 +64,8 @@ static const struct config_key top_keys[] = {
      .is_runtime = true,
      .doc = "microseconds that a core without work spins before it sleeps"},
     {.name = "ack_delay_us",
-     UINT(struct config, runtime.ack_delay_us, 0, 500000, 50),
+     /* RFC 9293 MUST-40: less than half a second, also where the core comes late to its timer. */
+     UINT(struct config, runtime.ack_delay_us, 0, 400000, 50),
      .is_runtime = true,
      .doc = "microseconds that an acknowledgement waits for an answer to ride on"},
     {.name = "log_level",
