@@ -59,6 +59,17 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 	return false;
 }
 
+/* Karn: what was sent twice measures nothing, and the RTO stays as long as it has become (RFC 6298 section
+ * 5). A timestamp tells which of the two is acknowledged. */
+static __attribute__((noinline)) void end_backoff(struct tcp_conn *c, const struct tcp_ack_sample *sample)
+{
+	unsigned kept = (unsigned)c->backoff_kept + c->backoff;
+
+	if (sample->has_retrans && !(c->options & TCP_INFO_TIMESTAMPS))
+		c->backoff_kept = (kept < TCP_BACKOFF_MAX ? kept : TCP_BACKOFF_MAX) & TCP_BACKOFF_MAX;
+	c->backoff = 0;
+}
+
 static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
 			    struct tcp_ack_sample *sample)
 {
@@ -74,7 +85,8 @@ static void take_cumulative(struct tcp_engine *e, uint32_t conn, const struct tc
 		sample->rtt_last_ns = 0;
 	}
 	c->snd_una = s->ack_pos;
-	c->backoff = 0;
+	if (c->backoff > 0)
+		end_backoff(c, sample);
 	c->progress_tick = tcp_tick(e);
 	if (c->flags & CONN_BLACKHOLE)
 		tcp_icmp_probe_up(e, conn);
@@ -89,8 +101,11 @@ static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 	uint64_t delivered = (uint64_t)c->snd_una + c->sacked_bytes;
 	uint64_t took_ns;
 
-	if (sample->rtt_first_ns != 0)
+	if (sample->rtt_first_ns != 0) {
 		tcp_rtt_sample(c, sample->rtt_first_ns);
+		c->backoff_kept = 0;
+		c->flags &= ~(uint32_t)CONN_TLP_UNMEASURED;
+	}
 	if (sample->rtt_last_ns != 0)
 		tcp_rtt_sample_min(c, sample->rtt_last_ns, e->now_ns);
 	if (sample->rate_ns == 0 || e->now_ns <= sample->rate_ns)
@@ -101,17 +116,26 @@ static void take_times(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 	c->rate_bytes = (uint32_t)(delivered - sample->rate_delivered);
 }
 
-/* The duplicate of the last segment is told behind the ACK of all. */
-static __attribute__((noinline)) void take_late_dsack(struct tcp_engine *e, uint32_t conn,
-						      const struct tcp_segment *s)
+/* RFC 5681 section 2, but for the data in flight. */
+static bool is_duplicate(const struct tcp_conn *c, const struct tcp_segment *s, bool has_window_changed)
 {
-	struct tcp_ack_sample sample = {.is_dsack = false};
+	return s->ack_pos == c->snd_una && s->payload_len == 0 && !has_window_changed &&
+	       !(s->flags & (TCP_SYN | TCP_FIN));
+}
+
+/* The duplicate of the last segment is told behind the ACK of all, by a D-SACK or by a mere duplicate ACK. */
+static __attribute__((noinline)) void
+take_late_duplicate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, bool has_window_changed)
+{
+	struct tcp_ack_sample sample = {.is_dup = is_duplicate(&e->conns[conn], s, has_window_changed)};
 
 	if (!(e->conns[conn].options & TCP_INFO_SACK))
 		return;
-	tcp_sent_sack(e, conn, s, &sample);
+	if (s->sack_count > 0)
+		tcp_sent_sack(e, conn, s, &sample);
 	if (sample.is_dsack)
 		tcp_rack_update_window(e, conn, &sample);
+	(void)tcp_tlp_on_ack(e, conn, s, &sample); /* nothing beyond the probe is acknowledged here */
 }
 
 bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
@@ -126,8 +150,7 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 	has_window_changed = s->ack_pos >= c->snd_una && tcp_ack_update_window(e, conn, s);
 	sample.is_ece =
 	    (s->flags & TCP_ECE) && (c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN;
-	sample.is_dup = s->ack_pos == c->snd_una && has_in_flight && s->payload_len == 0 &&
-			!has_window_changed && !(s->flags & (TCP_SYN | TCP_FIN));
+	sample.is_dup = is_duplicate(c, s, has_window_changed) && has_in_flight;
 	if (s->ack_pos > c->snd_una)
 		take_cumulative(e, conn, s, &sample);
 	if (has_in_flight && s->sack_count > 0 && (c->options & TCP_INFO_SACK))
@@ -143,8 +166,8 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		tcp_recovery_on_ack(e, conn, s, &sample);
 		tcp_timer_on_ack(e, conn, sample.acked_bytes > 0 || sample.sacked_bytes > 0);
 	} else {
-		if (s->sack_count > 0)
-			take_late_dsack(e, conn, s);
+		if (s->sack_count > 0 || (c->flags & CONN_TLP))
+			take_late_duplicate(e, conn, s, has_window_changed);
 		if (has_window_changed)
 			tcp_timer_on_ack(e, conn, false);
 	}

@@ -64,7 +64,7 @@ uint32_t tcp_cc_flight(const struct tcp_conn *c)
 {
 	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
 
-	return flight > c->cwnd || (c->flags & CONN_CWND_LIMITED) ? c->cwnd : flight;
+	return flight > c->cwnd || (c->flags & CONN_CWND_FULL) ? c->cwnd : flight;
 }
 
 uint32_t tcp_cc_half_flight(const struct tcp_conn *c)

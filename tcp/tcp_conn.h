@@ -23,6 +23,7 @@ struct tcp_engine;
 #define TCP_OOO_INLINE        2   /* ranges inside the record */
 #define TCP_OOO_RANGES_MAX    128 /* per connection: bounds the work per segment */
 #define TCP_SACK_BLOCKS       4   /* that fit into a header */
+#define TCP_BACKOFF_MAX       15u /* of four bits; from 5 ms that is beyond a minute */
 #define TCP_SACK_KEPT         3   /* that we report: what fits beside timestamps (RFC 2018 section 3) */
 
 /* tcp_conn.flags */
@@ -34,10 +35,12 @@ enum tcp_conn_flag {
 	CONN_NAGLE = 1 << 4,
 	CONN_KEEPALIVE = 1 << 5,
 	CONN_NO_DELAYED_ACK = 1 << 6,
-	CONN_ACK_NOW = 1 << 7,       /* an ACK goes out with the next tcp_output() */
-	CONN_ACK_DELAYED = 1 << 8,   /* an ACK is owed by ack_deadline_ns */
-	CONN_SYN_OWED = 1 << 9,      /* SYN or SYN-ACK goes out with the next tcp_output() */
-	CONN_SYN_RETRANS = 1 << 10,  /* it was sent more than once: no RTT sample (Karn) */
+	CONN_ACK_NOW = 1 << 7,      /* an ACK goes out with the next tcp_output() */
+	CONN_ACK_DELAYED = 1 << 8,  /* an ACK is owed by ack_deadline_ns */
+	CONN_SYN_OWED = 1 << 9,     /* SYN or SYN-ACK goes out with the next tcp_output() */
+	CONN_SYN_RETRANS = 1 << 10, /* it was sent more than once: no RTT sample (Karn) */
+	/* The same bit once an RTT was measured: a tail loss probe was sent, and nothing measured since. */
+	CONN_TLP_UNMEASURED = CONN_SYN_RETRANS,
 	CONN_ECE_OWED = 1 << 11,     /* echo congestion experienced until CWR (RFC 3168) */
 	CONN_CWR_OWED = 1 << 12,     /* next new data carries CWR */
 	CONN_REORDERED = 1 << 13,    /* RACK.reordering_seen */
@@ -48,7 +51,7 @@ enum tcp_conn_flag {
 	CONN_TLP_RETRANS = 1 << 18,  /* it repeated old data */
 	CONN_TLP_OWED = 1 << 19,     /* it goes out with the next tcp_output() */
 	CONN_REO_TIMER = 1 << 20,    /* loss_deadline_ns is RACK's reordering timer, else TLP's */
-	CONN_CWND_LIMITED = 1 << 21, /* the last output stopped at cwnd */
+	CONN_CWND_LIMITED = 1 << 21, /* the last output stopped at cwnd or came near it: cwnd may grow */
 	CONN_DSACK_OWED = 1 << 22,   /* report dsack_start..dsack_end in the next ACK */
 	CONN_UNDO = 1 << 23,         /* undo_* hold the state before the reduction */
 	CONN_KEEPALIVE_OWED = 1 << 24,
@@ -59,6 +62,7 @@ enum tcp_conn_flag {
 	CONN_FIN_SEEN = 1 << 29,    /* the peer's FIN has come, perhaps not in order */
 	/* Active: the user may send from the start. Passive, in SYN_RCVD: it is announced, and may send. */
 	CONN_FAST_OPEN = 1 << 30,
+	CONN_CWND_FULL = 1u << 31, /* the last output stopped at cwnd */
 };
 
 /* Where F-RTO (RFC 5682) is after a timeout. */
@@ -170,9 +174,10 @@ struct tcp_conn {
 		uint32_t prr_flight; /* RecoverFS, in TCP_PHASE_RECOVERY */
 		uint32_t frto_end;   /* in TCP_PHASE_LOSS: low half of where the repetition ended */
 	};
-	uint8_t phase;   /* enum tcp_phase */
-	uint8_t cc;      /* enum tcp_cc, never DEFAULT */
-	uint8_t backoff; /* RTO doublings */
+	uint8_t phase;            /* enum tcp_phase */
+	uint8_t cc;               /* enum tcp_cc, never DEFAULT */
+	uint8_t backoff : 4;      /* RTO doublings, TCP_BACKOFF_MAX at most */
+	uint8_t backoff_kept : 4; /* those of before, until an RTT is measured (Karn) */
 	uint8_t dup_acks;
 	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 */
 	uint8_t keepalive_sent;
@@ -286,6 +291,12 @@ _Static_assert(offsetof(struct tcp_conn, snd_wl1) == 128, "the hot part is two l
 static inline int64_t tcp_conn_fin_pos(const struct tcp_conn *c)
 {
 	return c->snd_end;
+}
+
+/* RFC 6298 (5.5): the RTO doubles. */
+static inline void tcp_conn_back_off(struct tcp_conn *c)
+{
+	c->backoff = (c->backoff < TCP_BACKOFF_MAX ? c->backoff + 1u : TCP_BACKOFF_MAX) & TCP_BACKOFF_MAX;
 }
 
 /* Our FIN has been sent (at least once). */

@@ -14,9 +14,9 @@
 #define UNIT_SHIFT            20
 #define T_MAX                 (1 << 17)   /* 137 s from K: beyond, the curve is capped anyway */
 #define K_CUBED_PER_SEGMENT   2168404345u /* 1 / (C u^3) */
-#define BETA_1024             717u        /* 0.7 */
-#define FAST_CONVERGENCE_1024 870u        /* (1 + 0.7) / 2 */
-#define ALPHA_1024            542u        /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
+#define BETA_TENTHS           7u
+#define FAST_CONVERGENCE_1024 870u /* (1 + 0.7) / 2 */
+#define ALPHA_1024            542u /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
 
 #define HYSTART_SAMPLES       8      /* N_RTT_SAMPLE */
 #define HYSTART_MIN_US        4000u  /* MIN_RTT_THRESH */
@@ -119,6 +119,9 @@ static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 		q->per_mss = (uint32_t)((uint64_t)c->cwnd * c->mss / (target - c->cwnd));
 	if (q->per_mss < c->mss)
 		q->per_mss = c->mss;
+	/* What was saved where the curve is flat is not worth several segments where it is steep. */
+	if (q->credit > q->per_mss)
+		q->credit = q->per_mss;
 }
 
 /* RFC 9406 section 4.3: for the initial slow start only; its memory becomes that of congestion avoidance. */
@@ -134,7 +137,8 @@ static void hystart_round(struct tcp_conn *c)
 {
 	struct tcp_hystart *q = &c->ccd.cubic.hystart;
 
-	if (c->snd_una < q->round_end)
+	/* The ACK of what was sent last before the round began still measures the round before. */
+	if (c->snd_una <= q->round_end)
 		return;
 	q->round_end = c->snd_nxt;
 	q->last_min_us = q->round_min_us;
@@ -213,7 +217,7 @@ static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
 {
 	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
-	uint32_t ssthresh = scale_1024(tcp_cc_flight(c), BETA_1024);
+	uint32_t ssthresh = (uint32_t)((uint64_t)tcp_cc_flight(c) * BETA_TENTHS / 10);
 
 	(void)is_ecn;
 	hystart_end(c);

@@ -98,6 +98,10 @@ static int64_t widen(const struct tcp_conn *c, uint32_t low)
 	return tcp_seq_unwrap(low, 0, c->rcv_nxt);
 }
 
+struct tcp_span {
+	int64_t start, end;
+};
+
 /* Hands bytes to the user. False: no memory for them. */
 static bool store(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, int64_t from, int64_t to)
 {
@@ -105,6 +109,28 @@ static bool store(struct tcp_engine *e, uint32_t conn, const struct tcp_segment 
 			     tcp_seq_span(from, to)))
 		return true;
 	e->stats->drop_no_memory++;
+	return false;
+}
+
+bool tcp_data_other_range(const struct tcp_engine *e, uint32_t conn, struct tcp_range *range)
+{
+	const struct tcp_conn *c = &e->conns[conn];
+	uint32_t node = e->links[conn].ooo_tail;
+
+	/* At most one step more than are kept: all ranges differ. */
+	while (node != TCP_NONE) {
+		const struct tcp_ooo *n =
+		    node < TCP_OOO_INLINE ? &c->ooo[node] : &e->ooo[node - TCP_OOO_INLINE];
+		bool is_kept = n->start == n->end; /* just made, and filled after this ACK */
+
+		for (uint8_t i = 0; i < c->sack_count; i++)
+			is_kept |= c->sacks[i].end == n->end;
+		if (!is_kept) {
+			*range = (struct tcp_range){n->start, n->end};
+			return true;
+		}
+		node = n->prev;
+	}
 	return false;
 }
 
@@ -167,6 +193,25 @@ void tcp_data_report_duplicate(struct tcp_engine *e, uint32_t conn, const struct
 	tcp_ack_now(e, conn);
 }
 
+/* Of a segment up to `end` the range was there already: RFC 2883 section 4 tells of the first such part. */
+static void note_twice(struct tcp_span *twice, int64_t range_start, int64_t range_end, int64_t end)
+{
+	if (twice->start == twice->end && range_start < end)
+		*twice = (struct tcp_span){range_start, range_end < end ? range_end : end};
+}
+
+/* The same where the segment begins at rcv_nxt. Where it begins below, that part is what is told: one is all.
+ */
+static __attribute__((noinline)) void report_first_range(struct tcp_engine *e, uint32_t conn, int64_t end)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+	const struct tcp_ooo *first = node_at(e, conn, e->links[conn].ooo_head);
+	struct tcp_span twice = {0, 0};
+
+	note_twice(&twice, widen(c, first->start), widen(c, first->end), end);
+	owe_dsack(e, conn, twice.start, twice.end);
+}
+
 /* Stores [start, end), which begins at rcv_nxt, around the ranges already here, and swallows those. */
 static void take_in_order(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s, int64_t end)
 {
@@ -175,6 +220,8 @@ static void take_in_order(struct tcp_engine *e, uint32_t conn, const struct tcp_
 	int64_t before = c->rcv_nxt;
 	bool was_ooo = l->ooo_head != TCP_NONE;
 
+	if (was_ooo && s->pos == before)
+		report_first_range(e, conn, end);
 	for (;;) {
 		uint32_t first = l->ooo_head;
 		int64_t range_start =
@@ -240,7 +287,7 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 			      int64_t end)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint32_t before = c->ooo_bytes;
+	struct tcp_span twice = {0, 0};
 	uint32_t node = find_or_make_range(e, conn, start);
 	struct tcp_ooo *n;
 	int64_t at;
@@ -253,6 +300,7 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 	}
 	n = node_at(e, conn, node);
 	at = widen(c, n->end);
+	note_twice(&twice, start, at, end);
 	for (;;) {
 		int64_t next_start =
 		    n->next == TCP_NONE ? INT64_MAX : widen(c, node_at(e, conn, n->next)->start);
@@ -270,14 +318,14 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 		/* The gap up to the next range is closed: the two become one. */
 		n->end = node_at(e, conn, n->next)->end;
 		at = widen(c, n->end);
+		note_twice(&twice, next_start, at, end);
 		node_remove(e, conn, n->next);
 	}
 	if (n->start == n->end) {
 		node_remove(e, conn, node); /* no memory for the first byte: it never was */
 		return;
 	}
-	if (c->ooo_bytes == before)
-		owe_dsack(e, conn, start, end);
+	owe_dsack(e, conn, twice.start, twice.end);
 	sacks_put_first(c, widen(c, n->start), widen(c, n->end));
 }
 

@@ -14,6 +14,9 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 bool tcp_data_take_fin(struct tcp_engine *e, uint32_t conn, bool may_wait);
 /* A segment without anything new has come: report it (RFC 2883) and acknowledge at once. */
 void tcp_data_report_duplicate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s);
+/* A range held out of order that is not among the kept blocks of `conn`, the highest; false: there is none.
+ */
+bool tcp_data_other_range(const struct tcp_engine *e, uint32_t conn, struct tcp_range *range);
 /* Frees all out-of-order ranges. */
 void tcp_data_free_all(struct tcp_engine *e, uint32_t conn);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tcp/tcp_accecn.h"
+#include "tcp/tcp_data.h"
 #include "tcp/tcp_engine.h"
 
 #define ECN_ECT0 2
@@ -57,7 +58,7 @@ bool tcp_emit_wants_window_update(const struct tcp_conn *c)
 }
 
 /* SACK blocks for the next ACK, D-SACK first. Returns the bytes of the option. */
-static uint8_t write_sacks(const struct tcp_conn *c, uint8_t *out, unsigned room)
+static uint8_t write_sacks(const struct tcp_engine *e, const struct tcp_conn *c, uint8_t *out, unsigned room)
 {
 	struct tcp_range blocks[TCP_SACK_BLOCKS];
 	unsigned max = (room - 4) / 8;
@@ -76,6 +77,13 @@ static uint8_t write_sacks(const struct tcp_conn *c, uint8_t *out, unsigned room
 		blocks[count].start = c->irs + c->sacks[i].start;
 		blocks[count].end = c->irs + c->sacks[i].end;
 	}
+	/* As many as fit (RFC 2018 section 4): one more than is kept, where there are no timestamps. */
+	if (count == TCP_SACK_KEPT && count < max &&
+	    tcp_data_other_range(e, (uint32_t)(c - e->conns), &blocks[count])) {
+		blocks[count].start += c->irs;
+		blocks[count].end += c->irs;
+		count++;
+	}
 	return count > 0 ? tcp_options_write_sack(out, blocks, count) : 0;
 }
 
@@ -86,7 +94,7 @@ static uint8_t write_options(const struct tcp_engine *e, const struct tcp_conn *
 	if (c->options & TCP_INFO_TIMESTAMPS)
 		len = tcp_options_write_ts(out, tcp_ts_clock(e) + c->ts_offset, c->ts_recent);
 	if (c->sack_count > 0 || (c->flags & CONN_DSACK_OWED))
-		len = (uint8_t)(len + write_sacks(c, out + len, 40u - len));
+		len = (uint8_t)(len + write_sacks(e, c, out + len, 40u - len));
 	return len;
 }
 
@@ -112,7 +120,7 @@ static uint8_t write_options_accecn(const struct tcp_engine *e, const struct tcp
 		tcp_accecn_option_write(c, out + len, bytes);
 	len = (uint8_t)(len + bytes);
 	if (bytes > 0 && is_first)
-		len = (uint8_t)(len + write_sacks(c, out + len, 40u - len));
+		len = (uint8_t)(len + write_sacks(e, c, out + len, 40u - len));
 	return len;
 }
 
@@ -128,6 +136,8 @@ uint32_t tcp_emit_mss(const struct tcp_engine *e, uint32_t conn)
 	if (blocks > 0 && (c->options & TCP_INFO_SACK)) {
 		unsigned max = (40 - options - 4) / 8;
 
+		if (blocks == TCP_SACK_KEPT && e->links[conn].ooo_count > c->sack_count)
+			blocks++;
 		options += 4 + 8 * (blocks < max ? blocks : max);
 	}
 	/* Never 0, whatever a damaged record says: trains are divided by it. */

@@ -243,6 +243,10 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 	/* Their SYN again: our SYN-ACK was lost or is late. */
 	if ((s->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN && s->pos == 0) {
 		tcp_accecn_on_repeated_syn(c, s);
+		/* RFC 3168 section 6.1.1: who has received a SYN without ECN as well does not use it. */
+		if ((c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN &&
+		    (s->flags & (TCP_ECE | TCP_CWR)) != (TCP_ECE | TCP_CWR))
+			c->options &= (uint8_t)~TCP_INFO_ECN;
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 		tcp_output_list(e, conn);
 		return;

@@ -107,7 +107,7 @@ static void send_lost(struct turn *t)
 		if ((c->flags & CONN_RETRANS_ONE) && room < mss)
 			room = mss;
 		if (room < len && room < mss) {
-			c->flags |= CONN_CWND_LIMITED;
+			c->flags |= CONN_CWND_LIMITED | CONN_CWND_FULL;
 			return;
 		}
 		if (len < mss && r->next != TCP_NONE) { /* RFC 9293 section 3.8.1: repacketised */
@@ -131,7 +131,7 @@ static uint32_t new_data_allowed(struct tcp_conn *c, uint32_t unsent, uint32_t m
 	bool is_idle = c->snd_nxt == c->snd_una;
 
 	if (room < len) {
-		c->flags |= CONN_CWND_LIMITED;
+		c->flags |= CONN_CWND_LIMITED | CONN_CWND_FULL;
 		len = room;
 	} else if (unsent > 0 && room < 2 * len) {
 		c->flags |= CONN_CWND_LIMITED; /* nearly so: cwnd must be allowed to grow */
@@ -186,7 +186,7 @@ static void send_new(struct turn *t)
 	struct tcp_conn *c = t->c;
 	uint32_t mss = tcp_emit_mss(t->e, t->conn);
 
-	c->flags &= ~(uint32_t)CONN_CWND_LIMITED;
+	c->flags &= ~(uint32_t)(CONN_CWND_LIMITED | CONN_CWND_FULL);
 	while (!t->is_blocked) {
 		uint32_t unsent = tcp_seq_span(c->snd_nxt, c->snd_end);
 		bool has_fin = (c->flags & CONN_FIN_QUEUED) && c->snd_nxt <= c->snd_end;
@@ -280,7 +280,7 @@ static void send_tail_probe(struct turn *t)
 		c->flags |= CONN_TLP_RETRANS;
 	}
 	c->flags &= ~(uint32_t)CONN_TLP_OWED;
-	c->flags |= CONN_TLP;
+	c->flags |= CONN_TLP | CONN_TLP_UNMEASURED;
 	c->tlp_end = (uint32_t)c->snd_nxt;
 	e->stats->tlp_probes++;
 }

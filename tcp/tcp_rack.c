@@ -6,10 +6,9 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_segment.h"
 
-#define DUP_THRESH         3
-#define REO_WND_PERSIST    16                   /* recoveries after which a widened window narrows again */
-#define PTO_WITHOUT_RTT_NS UINT64_C(1000000000) /* 7.2 */
-#define PTO_MIN_DIVISOR    100 /* of the smallest RTO: 2 ms by default, which is what Linux adds (two ticks) */
+#define DUP_THRESH      3
+#define REO_WND_PERSIST 16  /* recoveries after which a widened window narrows again */
+#define PTO_MIN_DIVISOR 100 /* of the smallest RTO: 2 ms by default, which is what Linux adds (two ticks) */
 
 /* 6.2 step 2: RACK_sent_after() */
 static bool sent_after(uint64_t t1, int64_t end1, uint64_t t2, int64_t end2)
@@ -138,13 +137,13 @@ uint64_t tcp_tlp_timeout_ns(const struct tcp_engine *e, uint32_t conn)
 	const struct tcp_conn *c = &e->conns[conn];
 	uint64_t pto;
 
-	/* 7.2: only with SACK, not in recovery, nothing SACKed, no probe of before still unanswered. */
+	/* 7.2: only with SACK, not in recovery, nothing SACKed; 7.3: no probe of before still unanswered, and
+	 * an RTT measured since that, or ever. */
 	if (!(c->options & TCP_INFO_SACK) || c->phase == TCP_PHASE_RECOVERY || c->phase == TCP_PHASE_LOSS ||
-	    c->sacked_bytes > 0 || c->lost_bytes > 0 || (c->flags & (CONN_TLP | CONN_TLP_OWED)) ||
-	    c->backoff > 0)
+	    c->sacked_bytes > 0 || c->lost_bytes > 0 ||
+	    (c->flags & (CONN_TLP | CONN_TLP_OWED | CONN_TLP_UNMEASURED)) || c->backoff > 0 ||
+	    c->srtt_ns == 0)
 		return 0;
-	if (c->srtt_ns == 0)
-		return PTO_WITHOUT_RTT_NS;
 	pto = 2 * c->srtt_ns;
 	/* Where a round trip takes microseconds, a receiver that waits for its turn on a CPU is no loss. */
 	if (pto < e->config.rto_min_ns / PTO_MIN_DIVISOR)
@@ -179,7 +178,7 @@ bool tcp_tlp_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 		 * duplicate at the probe's end: both arrived. Else it cannot be told yet. */
 		if (s->ack_pos > probe_end)
 			is_repair = true;
-		else if (!sample->is_dup || sample->sacked_bytes > 0)
+		else if (!sample->is_dup || s->sack_count > 0)
 			return false;
 	}
 	c->flags &= ~(uint32_t)(CONN_TLP | CONN_TLP_RETRANS);

@@ -64,6 +64,13 @@ static void save_undo(struct tcp_conn *c)
 	c->flags |= CONN_UNDO;
 }
 
+/* RFC 3168 section 6.1.2: the first new data after a reduction tells of it, whatever the reason was. */
+static void owe_cwr(struct tcp_conn *c)
+{
+	if ((c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN)
+		c->flags |= CONN_CWR_OWED;
+}
+
 static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -72,6 +79,7 @@ static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp
 	if (c->phase != TCP_PHASE_CWR) {
 		save_undo(c);
 		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+		owe_cwr(c);
 	}
 	c->phase = TCP_PHASE_RECOVERY;
 	c->recovery_point = c->snd_nxt;
@@ -149,8 +157,9 @@ static void undo(struct tcp_engine *e, uint32_t conn)
 		c->ssthresh = c->undo_ssthresh;
 	c->phase = TCP_PHASE_OPEN;
 	c->dup_acks = 0;
+	c->backoff_kept = 0;
 	c->frto = TCP_FRTO_OFF;
-	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
+	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO | CONN_CWR_OWED);
 }
 
 /* Was the reduction wrong? Eifel: an ACK that advances and echoes a timestamp from before the first
@@ -212,7 +221,7 @@ static void enter_cwr(struct tcp_engine *e, uint32_t conn)
 	c->cwnd = c->ssthresh;
 	c->phase = TCP_PHASE_CWR;
 	c->recovery_point = c->snd_nxt;
-	c->flags |= CONN_CWR_OWED;
+	owe_cwr(c);
 	c->flags &= ~(uint32_t)CONN_UNDO;
 }
 
@@ -259,14 +268,14 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
 	bool is_probe_repair = tcp_tlp_on_ack(e, conn, s, sample);
-	bool was_loss;
+	uint8_t before;
 
 	if (cc->on_marks)
 		cc->on_marks(c, sample);
 	if (is_spurious(c, s, sample) || (c->frto != TCP_FRTO_OFF && tcp_frto_on_ack(e, conn, sample)))
 		undo(e, conn);
 	count_dup_acks(e, conn, sample);
-	was_loss = c->phase == TCP_PHASE_LOSS;
+	before = c->phase;
 	if (c->phase != TCP_PHASE_OPEN && c->snd_una >= c->recovery_point)
 		leave_recovery(c);
 	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
@@ -277,10 +286,11 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 		in_recovery(e, conn, sample);
 	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
 		return;
-	if (was_loss)
-		grow_after_loss(e, c, sample);
-	else
+	/* The ACK that ends a fast recovery covers what that has counted already (RFC 9937 section 6). */
+	if (before <= TCP_PHASE_CWR)
 		may_grow(e, c, sample);
+	else if (before == TCP_PHASE_LOSS)
+		grow_after_loss(e, c, sample);
 }
 
 void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
@@ -311,10 +321,10 @@ void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 	c->dup_acks = 0;
 	c->flags &= ~(uint32_t)(CONN_TLP | CONN_TLP_RETRANS | CONN_TLP_OWED);
 	c->flags |= CONN_RETRANS_ONE;
+	owe_cwr(c);
 	tcp_rack_on_rto(e, conn);
 	c->cwnd = tcp_recovery_pipe(c) + c->mss;
-	if (c->backoff < UINT8_MAX)
-		c->backoff++;
+	tcp_conn_back_off(c);
 	tcp_frto_on_rto(e, conn, is_first);
 	tcp_output_list(e, conn);
 }

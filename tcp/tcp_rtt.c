@@ -50,7 +50,8 @@ uint64_t tcp_rto_ns(const struct tcp_conn *c, const struct tcp_config *config)
 		if (rto < config->rto_min_ns) /* (2.4) */
 			rto = config->rto_min_ns;
 	}
-	for (unsigned i = 0; i < c->backoff && rto < config->rto_max_ns; i++) /* (5.5) */
+	/* (5.5) */
+	for (unsigned left = c->backoff + c->backoff_kept; left > 0 && rto < config->rto_max_ns; left--)
 		rto *= 2;
 	return rto < config->rto_max_ns ? rto : config->rto_max_ns; /* (2.5) */
 }

@@ -66,7 +66,8 @@ static void stop(struct tcp_conn *c)
 {
 	c->rto_deadline_ns = 0;
 	c->loss_deadline_ns = 0;
-	c->flags &= ~(uint32_t)(CONN_PERSIST | CONN_REO_TIMER | CONN_TLP | CONN_TLP_RETRANS | CONN_TLP_OWED);
+	/* A probe that the ACK of all leaves in doubt stays (RFC 8985 section 7.4.2). */
+	c->flags &= ~(uint32_t)(CONN_PERSIST | CONN_REO_TIMER | CONN_TLP_OWED);
 }
 
 void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress)
@@ -161,7 +162,7 @@ static void expire_syn(struct tcp_engine *e, uint32_t conn)
 		return;
 	}
 	tcp_fast_open_on_timeout(e, conn);
-	c->backoff = (uint8_t)(c->backoff < UINT8_MAX ? c->backoff + 1 : UINT8_MAX);
+	tcp_conn_back_off(c);
 	c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 	start_rto(e, c);
 	tcp_output_list(e, conn);
@@ -189,7 +190,7 @@ static void expire_probe(struct tcp_engine *e, uint32_t conn)
 	} else if (!has_in_flight(c)) {
 		c->snd_wnd_max = c->snd_wnd; /* sender's override: what fits goes, however little it is */
 	}
-	c->backoff = (uint8_t)(c->backoff < UINT8_MAX ? c->backoff + 1 : UINT8_MAX);
+	tcp_conn_back_off(c);
 	start_rto(e, c);
 	tcp_output_list(e, conn);
 }

@@ -55,7 +55,7 @@ Test(tcp_cubic, rfc9438_4_6_flight_is_that_of_the_last_output)
 {
 	struct tcp_conn limited = start(100, 100), idle = start(100, 100);
 
-	limited.flags |= CONN_CWND_LIMITED;
+	limited.flags |= CONN_CWND_FULL;
 	limited.snd_una += 90 * MSS;
 	idle.snd_una += 90 * MSS;
 	lose(&limited);

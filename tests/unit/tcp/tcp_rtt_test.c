@@ -51,7 +51,7 @@ Test(tcp_rtt, bounds)
 	cr_assert_eq(tcp_rto_ns(&c, &config), 200 * RIG_MS); /* (2.4), configured */
 	c.backoff = 3;
 	cr_assert_eq(tcp_rto_ns(&c, &config), 1600 * RIG_MS); /* (5.5) */
-	c.backoff = 200;
+	c.backoff = TCP_BACKOFF_MAX;
 	cr_assert_eq(tcp_rto_ns(&c, &config), 60 * RIG_S); /* (2.5) */
 }
 
