@@ -23,7 +23,7 @@ done
 # Seconds of a measurement, and of what goes before it; of the points of a curve, which are medians of slices.
 # shellcheck disable=SC2034 # used by the parts
 if [ -z "${QUICK:-}" ]; then
-	ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=2 D=0.7 W=0.2 CURVE_D=0.3
+	ROUNDS=${ROUNDS:-5} CURVE_ROUNDS=2 D=0.6 W=0.2 CURVE_D=0.3
 else
 	ROUNDS=${ROUNDS:-3} CURVE_ROUNDS=1 D=0.2 W=0.05 CURVE_D=0.15
 fi
