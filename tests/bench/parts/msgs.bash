@@ -25,7 +25,7 @@ msgs_turn() {
 		;;
 	raw_live)
 		# Drawn beside, and no claim.
-		[ "$ROUND" -le "$CURVE_ROUNDS" ] || return 0
+		[ -z "${QUICK:-}" ] && [ "$ROUND" -le "$CURVE_ROUNDS" ] || return 0
 		raw_msgs_turn raw_live --transmit auto
 		return
 		;;

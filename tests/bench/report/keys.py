@@ -204,8 +204,8 @@ KEYS = {
         "memory per idle connection at 250,000", False, 1024, 640, "B",
         absolute("bytes_per_idle_connection", "ixd_spin", ("table_bytes_per_connection",))),
     "kv_usr_sla": (
-        "key-value store, USR: requests/s at p99 < 500 µs (median slice), against the best kernel server", True, 2, 3.6, "×",
-        against(("kv_usr_sla", "ixd_spin", KERNEL), is_more_better=True)),
+        "key-value store, USR: requests/s at p99 < 500 µs (median slice), against the best kernel server",
+        True, 2, 3.6, "×", against(("kv_usr_sla", "ixd_spin", KERNEL), is_more_better=True)),
     "idle_core_share": (
         "share of a core with 10,000 idle connections", False, 0.005, None, "",
         absolute("idle_core_share", "ixd_spin")),
