@@ -12,7 +12,7 @@ ROUND=0
 
 # Seconds that a part takes, in full and QUICK, for the progress line.
 declare -A PART_SECONDS=([rtt]=75 [msgs]=145 [conn]=60 [bulk]=32 [many]=90 [kv]=165 [batch]=38 [idle]=18 [cores]=18)
-declare -A PART_SECONDS_QUICK=([rtt]=26 [msgs]=40 [conn]=16 [bulk]=11 [many]=20 [kv]=27 [batch]=9 [idle]=4 [cores]=5)
+declare -A PART_SECONDS_QUICK=([rtt]=21 [msgs]=56 [conn]=15 [bulk]=11 [many]=18 [kv]=28 [batch]=6 [idle]=3 [cores]=4)
 
 record_begin() {
 	: >"$SAMPLES"
