@@ -51,6 +51,9 @@ uint32_t conn_gather_pieces(struct core *core, uint32_t conn, uint64_t off, uint
 /* The turn, in the loop's order. */
 /* Posts what is owed and publishes event indices; rings doorbells of clients that sleep. */
 void event_flush(struct core *core);
+/* Connections have something to tell that event_flush() has not posted: a command was the cause, or there was
+ * no room. */
+bool event_is_owed(const struct core *core);
 /* Takes commands of all clients, at most `budget` in all, in turn and fairly. COMMANDS_MORE: some may be
  * left. */
 enum commands { COMMANDS_NONE, COMMANDS_ALL, COMMANDS_MORE };

@@ -241,6 +241,16 @@ static void flush_channel(struct channel *channel)
 	}
 }
 
+bool event_is_owed(const struct core *core)
+{
+	const struct client_side *side = core->clients;
+
+	for (uint32_t i = 0; i < side->busy_count; i++)
+		if (side->channel[side->busy[i]].owed.head != STATE_NONE)
+			return true;
+	return false;
+}
+
 void event_flush(struct core *core)
 {
 	struct client_side *side = core->clients;

@@ -84,6 +84,17 @@ static bool timers_run(struct core *core)
 	return has_run;
 }
 
+/* Shared core: the application takes its turn as soon as it has been told something, so that its answers, and
+ * our ACKs on them, leave with this batch. Both yield to each other, so both must have the same priority: a
+ * favoured thread would not let go. */
+static enum commands clients_run(struct core *core, uint64_t events_before)
+{
+	event_flush(core);
+	if (core->config.is_shared_core != 0 && core->stats->events != events_before)
+		sched_yield();
+	return command_drain(core, core->config.batch * COMMANDS_PER_PACKET);
+}
+
 static struct turn turn_run(struct core *core)
 {
 	uint64_t events_before = core->stats->events;
@@ -94,18 +105,17 @@ static struct turn turn_run(struct core *core)
 
 	ip_turn_begin(core);
 	turn.has_traffic = receive(core);
-	event_flush(core);
-	/* Shared core: the application takes its turn now, so that its answers, and our ACKs on them, leave
-	 * with this batch. Both yield to each other, so both must have the same priority: a favoured thread
-	 * would not let go. */
-	if (is_shared && core->stats->events != events_before)
-		sched_yield();
-	commands = command_drain(core, core->config.batch * COMMANDS_PER_PACKET);
+	commands = clients_run(core, events_before);
+	turn.has_traffic |= commands != COMMANDS_NONE;
+	/* What came with the end of a handshake is told once the connection has been accepted: now, so that
+	 * the answer leaves with this batch, and with it the ACK, which would go alone else. */
+	if (is_shared && commands == COMMANDS_ALL && event_is_owed(core))
+		commands = clients_run(core, core->stats->events);
 	/* Once the application has said all that it had to say, an ACK that did not find an answer to ride on
 	 * need not wait for one. */
 	has_output =
 	    tcp_output(core->tcp, core->now, core->config.batch, is_shared && commands == COMMANDS_ALL) > 0;
-	turn.has_traffic |= commands != COMMANDS_NONE || has_output;
+	turn.has_traffic |= has_output;
 	turn.has_timers = timers_run(core);
 	xsk_tx_burst(core);
 	turn.has_traffic |= core_take_mail(core);

@@ -161,6 +161,26 @@ Test(event, bytes_that_follow_each_other_are_told_together)
 	rig_expect_none(rig, 0);
 }
 
+Test(event, what_came_before_accept_is_owed_by_it)
+{
+	struct ix_event event;
+	uint32_t peer = rig_peer_connect(rig);
+
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_KNOCK);
+	rig_peer_send(rig, peer, 64);
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	cr_expect(!event_is_owed(&rig->core));
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_ACCEPT, .handle = event.handle, .accept.cookie = 7});
+	command_drain(&rig->core, 64);
+	cr_expect(event_is_owed(&rig->core));
+	event_flush(&rig->core);
+	cr_expect(!event_is_owed(&rig->core));
+	rig_expect(rig, 0, IX_EV_SENT);
+	rig_expect(rig, 0, IX_EV_RECV);
+}
+
 Test(event, doorbell_is_rung_only_for_a_sleeper_and_once)
 {
 	struct pollfd fd = {.events = POLLIN};
