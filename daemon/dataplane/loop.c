@@ -33,7 +33,7 @@
  * wakes the core before. */
 #define OUTPUT_RETRY_NS     100000u
 /* Shared core: a core thread that waits for packets lets the application, which may have work of its own, run
- * so often. More often would make a packet that arrives meanwhile wait for two needless switches. */
+ * so often, if no turn has. More often would make a packet that arrives meanwhile wait for two needless switches. */
 #define IDLE_YIELD_NS       20000u
 /* Short looks between two turns that found nothing: no longer than a turn, or timers and the clock would be
  * late. */
@@ -49,6 +49,7 @@
 struct turn {
 	bool has_traffic; /* packets, commands, mail, output: worth spinning for what follows */
 	bool has_timers;  /* worth another turn, but not worth spinning */
+	bool has_yielded; /* the application had the CPU */
 };
 
 static bool receive(struct core *core)
@@ -87,30 +88,32 @@ static bool timers_run(struct core *core)
 /* Shared core: the application takes its turn as soon as it has been told something, so that its answers, and
  * our ACKs on them, leave with this batch. Both yield to each other, so both must have the same priority: a
  * favoured thread would not let go. */
-static enum commands clients_run(struct core *core, uint64_t events_before)
+static enum commands clients_run(struct core *core, struct turn *turn, uint64_t events_before)
 {
 	event_flush(core);
-	if (core->config.is_shared_core != 0 && core->stats->events != events_before)
+	if (core->config.is_shared_core != 0 && core->stats->events != events_before) {
 		sched_yield();
+		turn->has_yielded = true;
+	}
 	return command_drain(core, core->config.batch * COMMANDS_PER_PACKET);
 }
 
 static struct turn turn_run(struct core *core)
 {
 	uint64_t events_before = core->stats->events;
-	struct turn turn = {false, false};
+	struct turn turn = {0};
 	bool is_shared = core->config.is_shared_core != 0;
 	enum commands commands;
 	bool has_output;
 
 	ip_turn_begin(core);
 	turn.has_traffic = receive(core);
-	commands = clients_run(core, events_before);
+	commands = clients_run(core, &turn, events_before);
 	turn.has_traffic |= commands != COMMANDS_NONE;
 	/* What came with the end of a handshake is told once the connection has been accepted: now, so that
 	 * the answer leaves with this batch, and with it the ACK, which would go alone else. */
 	if (is_shared && commands == COMMANDS_ALL && event_is_owed(core))
-		commands = clients_run(core, core->stats->events);
+		commands = clients_run(core, &turn, core->stats->events);
 	/* Once the application has said all that it had to say, an ACK that did not find an answer to ride on
 	 * need not wait for one. */
 	has_output =
@@ -268,6 +271,8 @@ void loop_run(struct core *core)
 			xsk_unwatch(core);
 		if (turn.has_traffic || turn.has_timers)
 			core->stats->busy_ns += core->now.ns - began.ns;
+		if (turn.has_yielded)
+			yielded_at = core->now;
 		if (turn.has_traffic) {
 			spin_bound_note_traffic(&core->spin_bound);
 			busy_at = core->now;
