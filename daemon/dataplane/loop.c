@@ -33,7 +33,8 @@
  * wakes the core before. */
 #define OUTPUT_RETRY_NS     100000u
 /* Shared core: a core thread that waits for packets lets the application, which may have work of its own, run
- * so often, if no turn has. More often would make a packet that arrives meanwhile wait for two needless switches. */
+ * so often, if no turn has. More often would make a packet that arrives meanwhile wait for two needless
+ * switches. */
 #define IDLE_YIELD_NS       20000u
 /* Short looks between two turns that found nothing: no longer than a turn, or timers and the clock would be
  * late. */
