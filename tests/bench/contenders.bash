@@ -5,7 +5,7 @@
 #
 #   kernel_block, kernel_spin   epoll, sleeping and spinning
 #   uring_block, uring_spin     io_uring, sleeping and spinning
-#   ixd_spin, ixd_sleep         ixd and its application on one core; without work it spins or sleeps at once
+#   ixd_spin, ixd_sleep         ixd and its application on one core; without work it spins or sleeps (spin_us = 0)
 #   ixd_dedicated               ixd on a core of its own, the application on the other
 #   raw                         the same AF_XDP socket without TCP: what cannot be exceeded
 #   raw_live                    the same with live frames as way out, as ixd has it
