@@ -42,6 +42,14 @@ static void restore(struct tcp_conn *c)
 	tcp_conn_set_mss(c, c->mss_limit);
 }
 
+/* Three timeouts with small segments; when they do not pass either it may not be the size, so three with full
+ * ones; after that small ones for good, since chance may have taken the first three, and what passes at all
+ * passes small. */
+static bool is_size_suspected(unsigned timeouts_more)
+{
+	return timeouts_more <= BLACKHOLE_TIMEOUTS || timeouts_more > 2 * BLACKHOLE_TIMEOUTS + 1;
+}
+
 void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -49,12 +57,12 @@ void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 
 	if (c->backoff < timeouts)
 		return;
-	if (c->flags & CONN_BLACKHOLE) {
-		if (c->backoff > timeouts + BLACKHOLE_TIMEOUTS)
-			restore(c); /* small ones do not pass either: it is not the size */
+	if (!is_size_suspected(c->backoff - timeouts)) {
+		if (c->flags & CONN_BLACKHOLE)
+			restore(c);
 		return;
 	}
-	if (c->backoff > timeouts || c->mss_max <= BLACKHOLE_MSS)
+	if (c->mss_max <= BLACKHOLE_MSS)
 		return;
 	e->stats->black_holes++;
 	c->flags |= CONN_BLACKHOLE;

@@ -104,8 +104,10 @@ static void run_file(const struct options *o, const char *path, struct share *to
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	struct sim_scenario scenario;
-	bool is_ok = sim_scenario_read(&scenario, path) == 0 && run_scenario(o, &scenario, path, total);
+	bool is_readable = sim_scenario_read(&scenario, path) == 0;
+	bool is_ok = is_readable && run_scenario(o, &scenario, path, total);
 
+	total->failed += !is_readable;
 	printf("%s sim/%s\n", is_ok ? "ok" : "not ok", name);
 }
 
