@@ -103,7 +103,6 @@ static void print_interface(struct output *o, const json_t *iface, const char *k
 	fprintf(o->out, ", %s, mtu %lld, %lld queue%s", is_true(iface, "is_up") ? "up" : "DOWN",
 		integer(iface, "mtu"), integer(iface, "queues"), plural(integer(iface, "queues")));
 	fprintf(o->out, ", %s", member(iface, "mode", TEXT_PLAIN, cell));
-	print_why(o, iface, "mode_why");
 	fprintf(o->out, ", %s", member(iface, "copy", TEXT_PLAIN, cell));
 	print_why(o, iface, "copy_why");
 	if (strcmp(member(iface, "transmit", TEXT_PLAIN, cell), "xdp") == 0)
@@ -120,6 +119,9 @@ static void print_interface(struct output *o, const json_t *iface, const char *k
 		fprintf(o->out, ", sockets made anew %lld time%s", integer(iface, "closes"),
 			plural(integer(iface, "closes")));
 	fputc('\n', o->out);
+	if (json_string_length(json_object_get(iface, "mode_why")) > 0)
+		fprintf(o->out, "     warning: generic XDP mode: %s\n",
+			member(iface, "mode_why", TEXT_PLAIN, cell));
 	print_tried(o, iface, kernel);
 	json_array_foreach(json_object_get(iface, "queue_list"), i, queue) print_queue(o, queue, is_mixed);
 	json_array_foreach(json_object_get(iface, "addresses"), i, address)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define TEXT_CELL_SIZE   192
+#define TEXT_CELL_SIZE   384
 #define TEXT_COLUMNS_MAX 48
 
 /* How a value is written. */

@@ -16,7 +16,8 @@
 struct view_iface {
 	char name[16];
 	char mode[16];      /* "native" or "generic" */
-	char mode_why[128]; /* why not what was asked first; empty when it is */
+	char mode_why[320]; /* why not what was asked first, and what that costs; empty when it costs nothing
+			     */
 	char copy[16];      /* "zerocopy", "copy" or "mixed"; "closed" while its device is away */
 	char copy_why[160];
 	char transmit[16];      /* "xdp": bursts leave by the transmit program; "socket": by AF_XDP alone */

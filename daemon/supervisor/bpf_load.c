@@ -237,6 +237,19 @@ void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex)
 	}
 }
 
+bool bpf_set_link_is_attached(const struct bpf_set *set, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < set->links_count; i++) {
+		struct bpf_link_info info = {0};
+		__u32 bytes = sizeof(info);
+
+		if (set->links[i].ifindex == ifindex)
+			return bpf_obj_get_info_by_fd(set->links[i].fd, &info, &bytes) < 0 ||
+			       info.xdp.ifindex != 0;
+	}
+	return false;
+}
+
 int bpf_set_ephemeral_fd(const struct bpf_set *set)
 {
 	return bpf_map__fd(set->skeleton->maps.ephemeral);

@@ -35,6 +35,9 @@ int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, 
 		      struct why *why);
 /* Forgets the link of an interface that has gone, with its pin. */
 void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex);
+/* Whether the link is in force: whoever may can detach it (bpftool link detach), and it goes with its device.
+ */
+bool bpf_set_link_is_attached(const struct bpf_set *set, uint32_t ifindex);
 
 /* Writing the maps. addr is IPv4 mapped; for owned, all zero is any address that is in local. Port and vlan
  * in host order. -ENOENT from _del: was not there; -E2BIG from _add: the map is full (IXD_OWNED_MAX,

@@ -46,6 +46,7 @@ static void claim_path(const struct claims *claims, const char *kind, const char
 	snprintf(path, size, "%s/%s%s", claims->dir, kind, name);
 }
 
+/* NULL: errno says why. */
 static char *file_read(const char *path)
 {
 	char *text = malloc(TEXT_SIZE);
@@ -55,10 +56,12 @@ static char *file_read(const char *path)
 
 	while (fd >= 0 && used < TEXT_SIZE - 1 && (got = read(fd, text + used, TEXT_SIZE - 1 - used)) > 0)
 		used += (size_t)got;
+	int error = errno;
 	if (fd >= 0)
 		close(fd);
 	if (got < 0) {
 		free(text);
+		errno = error;
 		return NULL;
 	}
 	text[used] = '\0';
@@ -122,10 +125,11 @@ static uint32_t port_in_use(uint32_t first, uint32_t last)
 static int reserved_read(struct port_set *set)
 {
 	char *text = file_read(RESERVED_PORTS);
+	int error = errno;
 
 	if (text == NULL)
-		return -EIO;
-	int error = port_set_parse(set, text);
+		return error > 0 ? -error : -EIO;
+	error = port_set_parse(set, text);
 	free(text);
 	return error;
 }
@@ -183,7 +187,7 @@ static int reserve(const struct claims *claims, struct why *why)
 	int error = reserved_read(&reserved);
 
 	if (error)
-		return why_set(why, error, "%s: cannot be read", RESERVED_PORTS);
+		return why_set(why, error, "%s: cannot be read: %s", RESERVED_PORTS, strerror(-error));
 	base_remember(claims, &reserved);
 	wanted = reserved;
 	for (uint32_t port = claims->port_first; port <= claims->port_last; port++)

@@ -5,6 +5,8 @@
  *
  *   OPEN ── trouble ──▶ CLOSING ── dataplane has let go ──▶ CLOSED ── device is there and up ──▶ OPEN
  *
+ * One step at a time: until the dataplane has taken new sockets (is_opening), further trouble waits.
+ *
  * Connections know nothing of it: to them it is a path that loses packets for a while. Devices are found
  * again by name. Nothing changes here while no dataplane runs; the next one is given what there is then.
  */
@@ -34,6 +36,12 @@ static uint64_t queues_mask(const struct mirror_iface *iface)
 	for (uint32_t i = 0; i < iface->queues; i++)
 		mask |= 1ull << (iface->queue_base + i);
 	return mask;
+}
+
+/* Its sockets are made, and the dataplane has them. */
+static bool is_settled(const struct iface *iface)
+{
+	return iface->state == IFACE_OPEN && !iface->is_opening;
 }
 
 /* Says something once, until something else is to be said. */
@@ -151,10 +159,11 @@ int iface_sockets_open(struct supervisor *supervisor, uint32_t index, struct why
 	iface->is_zerocopy = strcmp(seen->copy, "zerocopy") == 0;
 	snprintf(seen->mode, sizeof(seen->mode), "%s", own->attached.is_native ? "native" : "generic");
 	memcpy(seen->mode_why, own->attached.mode_why, sizeof(seen->mode_why));
-	log_info("interface %s (%s): %u queue%s, %s mode%s%s%s, %s%s%s%s", seen->name, seen->driver,
-		 seen->queues, seen->queues == 1 ? "" : "s", seen->mode, seen->mode_why[0] ? " (" : "",
-		 seen->mode_why, seen->mode_why[0] ? ")" : "", seen->copy, seen->copy_why[0] ? " (" : "",
+	log_info("interface %s (%s): %u queue%s, %s mode, %s%s%s%s", seen->name, seen->driver, seen->queues,
+		 seen->queues == 1 ? "" : "s", seen->mode, seen->copy, seen->copy_why[0] ? " (" : "",
 		 seen->copy_why, seen->copy_why[0] ? ")" : "");
+	if (seen->mode_why[0])
+		log_warning("interface %s: generic XDP mode: %s", seen->name, seen->mode_why);
 	publish_iface(supervisor, index, seen);
 	own->state = IFACE_OPEN;
 	transmit_look(supervisor);
@@ -167,7 +176,7 @@ static int program_follow(struct supervisor *supervisor, uint32_t index, uint32_
 	const struct config_iface *config = &supervisor->config->ifaces[index];
 	struct iface *iface = &supervisor->ifaces[index];
 
-	if (iface->attached_ifindex == ifindex)
+	if (iface->attached_ifindex == ifindex && bpf_set_link_is_attached(supervisor->bpf, ifindex))
 		return 0;
 	if (iface->attached_ifindex != 0) {
 		bpf_set_link_drop(supervisor->bpf, iface->attached_ifindex);
@@ -223,6 +232,7 @@ static int iface_reopen(struct supervisor *supervisor, uint32_t index, uint32_t 
 	m.iface.iface = index;
 	m.iface.queues = iface->queues_had;
 	iface->queues_had = 0;
+	iface->is_opening = true;
 	/* If it does not take them it is condemned, and its successor is given them. */
 	if (xsks_send(supervisor, &supervisor->dataplane.child, index) == 0)
 		dataplane_tell(supervisor, &m, NULL, 0);
@@ -234,6 +244,21 @@ static int iface_reopen(struct supervisor *supervisor, uint32_t index, uint32_t 
 
 /* ---- looking */
 
+/* Closes the interface when its device is gone, or was. Else `name` is what the device is called now. */
+static bool gone_check(struct supervisor *supervisor, uint32_t index, char name[IF_NAMESIZE])
+{
+	/* Nothing of RSS to set back, either: the next device has a table of its own. */
+	if (if_indextoname(mirrored(supervisor, index)->ifindex, name) == NULL) {
+		supervisor->ifaces[index].has_rss_before = false;
+		iface_close(supervisor, index, "its device is gone (unbound from its driver, or removed)");
+		return true;
+	}
+	if (!xsks_have_lost_device(supervisor, index))
+		return false;
+	iface_close(supervisor, index, "its device was away, and is there again with the same number");
+	return true;
+}
+
 static void open_check(struct supervisor *supervisor, uint32_t index)
 {
 	const struct mirror_iface *seen = mirrored(supervisor, index);
@@ -241,10 +266,10 @@ static void open_check(struct supervisor *supervisor, uint32_t index)
 	char name[IF_NAMESIZE];
 	struct why why;
 
-	if (if_indextoname(seen->ifindex, name) == NULL) {
-		/* Nothing to set back: the next device has a table of its own. */
-		iface->has_rss_before = false;
-		iface_close(supervisor, index, "its device is gone (unbound from its driver, or removed)");
+	if (gone_check(supervisor, index, name))
+		return;
+	if (!bpf_set_link_is_attached(supervisor->bpf, iface->attached_ifindex)) {
+		iface_close(supervisor, index, "somebody has detached its XDP program");
 		return;
 	}
 	if (strcmp(name, seen->name) != 0) {
@@ -261,6 +286,18 @@ static void open_check(struct supervisor *supervisor, uint32_t index)
 		iface_close(supervisor, index, "somebody has changed its RSS table or key");
 }
 
+/* Before a device is up: the kernel would answer the first packets of our connections with a reset. Without
+ * sockets they are dropped. What goes wrong here goes wrong again, and is said, when the device is up. */
+static void steer_early(struct supervisor *supervisor, uint32_t index, uint32_t ifindex)
+{
+	const struct mirror_iface *iface = mirrored(supervisor, index);
+	struct why why;
+
+	if (program_follow(supervisor, index, ifindex, &why) == 0)
+		(void)bpf_set_iface_add(supervisor->bpf, ifindex, iface->queue_base, iface->queues,
+					supervisor->ifaces[index].is_diagonal);
+}
+
 static void closed_check(struct supervisor *supervisor, uint32_t index)
 {
 	struct why why = {""};
@@ -273,6 +310,7 @@ static void closed_check(struct supervisor *supervisor, uint32_t index)
 		return;
 	}
 	if (!is_up) {
+		steer_early(supervisor, index, ifindex);
 		say_once(supervisor, index, LOG_LEVEL_INFO,
 			 "is there again, and down: waiting for it to be set up");
 		return;
@@ -294,11 +332,11 @@ void ifaces_check(void *arg)
 	 */
 	supervisor->netlink.must_hurry = false;
 	for (uint32_t i = 0; i < mirror->ifaces_count; i++) {
-		if (supervisor->ifaces[i].state == IFACE_OPEN)
+		if (is_settled(&supervisor->ifaces[i]))
 			open_check(supervisor, i);
 		if (supervisor->ifaces[i].state == IFACE_CLOSED)
 			closed_check(supervisor, i);
-		supervisor->netlink.must_hurry |= supervisor->ifaces[i].state != IFACE_OPEN;
+		supervisor->netlink.must_hurry |= !is_settled(&supervisor->ifaces[i]);
 	}
 }
 
@@ -310,12 +348,12 @@ void ifaces_before_dataplane(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < mirror->ifaces_count; i++) {
 		struct iface *iface = &supervisor->ifaces[i];
 
+		iface->is_opening = false; /* it is given what there is, not what is new */
 		if (iface->state == IFACE_CLOSING)
 			is_closed(supervisor, i);
 		/* Nobody can map the rings of a socket whose device is gone. */
-		if (iface->state == IFACE_OPEN && if_indextoname(mirror->ifaces[i].ifindex, name) == NULL)
-			iface_close(supervisor, i,
-				    "its device is gone (unbound from its driver, or removed)");
+		if (iface->state == IFACE_OPEN)
+			(void)gone_check(supervisor, i, name);
 	}
 }
 
@@ -332,14 +370,24 @@ void iface_on_closed(struct supervisor *supervisor, const struct msg_iface *m)
 
 void iface_on_opened(struct supervisor *supervisor, const struct msg_iface *m)
 {
+	const struct mirror *mirror = supervisor->mirror.area;
+	char name[IF_NAMESIZE];
 	struct why why = {""};
 
-	if (m->outcome < 0)
-		process_condemn(&supervisor->dataplane, "cannot take over the new AF_XDP sockets");
-	else if (xsks_bind(supervisor, &why) != 0) {
+	if (m->iface >= mirror->ifaces_count || !supervisor->ifaces[m->iface].is_opening)
+		return; /* nobody asked */
+	supervisor->ifaces[m->iface].is_opening = false;
+	int error = m->outcome < 0 ? why_set(&why, m->outcome,
+					     "interface %s: the new AF_XDP sockets cannot be mapped: %s",
+					     supervisor->ifaces[m->iface].seen.name, strerror(-m->outcome))
+				   : xsks_bind(supervisor, &why);
+	/* A device may go again in between; the sockets of one that is there can be taken over. */
+	if (error && !gone_check(supervisor, m->iface, name)) {
 		log_error("%s", why.text);
-		process_condemn(&supervisor->dataplane, "cannot have its sockets");
+		process_condemn(&supervisor->dataplane, "cannot take over the new AF_XDP sockets");
+		return;
 	}
+	ifaces_check(supervisor);
 }
 
 static bool are_all_open(const struct supervisor *supervisor)
@@ -347,7 +395,7 @@ static bool are_all_open(const struct supervisor *supervisor)
 	const struct mirror *mirror = supervisor->mirror.area;
 
 	for (uint32_t i = 0; i < mirror->ifaces_count; i++)
-		if (supervisor->ifaces[i].state != IFACE_OPEN)
+		if (!is_settled(&supervisor->ifaces[i]))
 			return false;
 	return supervisor->dataplane.is_ready;
 }

@@ -306,6 +306,7 @@ int main(int argc, char **argv)
 	log_set_level((enum log_level)supervisor->config->runtime.log_level);
 	if (privileges_check(&why) != 0)
 		fatal("%s", why.text);
-	privileges_raise_files();
+	if (privileges_raise_files(&why) != 0)
+		fatal("%s", why.text);
 	return run(supervisor);
 }

@@ -21,6 +21,8 @@ static const unsigned needed[] = {
     CAP_KILL,             /* children of another user */
     CAP_NET_BIND_SERVICE, /* hold listening ports below 1024 */
 };
+/* With fewer the start ends somewhere in its middle, with words of whatever was being opened. */
+#define FILES_MIN    64u
 #define NEEDED_COUNT (sizeof(needed) / sizeof(needed[0]))
 
 int privileges_check(struct why *why)
@@ -52,12 +54,19 @@ int privileges_reduce(struct why *why)
 	return 0;
 }
 
-void privileges_raise_files(void)
+int privileges_raise_files(struct why *why)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
+		return why_set(why, -errno, "RLIMIT_NOFILE cannot be read: %s", strerror(errno));
+	if (limit.rlim_max < FILES_MIN)
+		return why_set(
+		    why, -EMFILE,
+		    "RLIMIT_NOFILE is %llu: ixd needs %u descriptors to start, and some for each client "
+		    "and connection to it; raise it (LimitNOFILE=, ulimit -n)",
+		    (unsigned long long)limit.rlim_max, FILES_MIN);
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	return 0;
 }

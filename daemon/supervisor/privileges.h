@@ -11,7 +11,8 @@
 int privileges_check(struct why *why);
 /* Gives all others up, for good. */
 int privileges_reduce(struct why *why);
-/* Also raises the soft limit of open files to the hard one: every client costs some. */
-void privileges_raise_files(void);
+/* Raises the soft limit of open files to the hard one: every client costs some. -EMFILE: that is too low even
+ * to start. */
+int privileges_raise_files(struct why *why);
 
 #endif

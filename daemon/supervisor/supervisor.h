@@ -65,7 +65,8 @@ enum iface_state { IFACE_CLOSED, IFACE_OPEN, IFACE_CLOSING }; /* ifaces.c */
 
 struct iface {
 	enum iface_state state;
-	uint32_t attached_ifindex;    /* device that carries the XDP program; 0: none */
+	bool is_opening;           /* open, and the dataplane has not answered yet: changes wait for that */
+	uint32_t attached_ifindex; /* device that carries the XDP program; 0: none */
 	struct xdp_attached attached; /* the mode it got */
 	struct view_iface seen;       /* as published */
 	bool is_diagonal;             /* a queue has the socket of its own core only */
@@ -226,6 +227,8 @@ void xsks_close(struct supervisor *supervisor);
 int xsks_send(struct supervisor *supervisor, const struct child *child, uint32_t iface_index);
 /* Publishes what the kernel has counted on them. */
 void xsks_read_counters(struct supervisor *supervisor);
+/* Whether the kernel has unbound the interface's sockets, as it does when their device goes; told once. */
+bool xsks_have_lost_device(const struct supervisor *supervisor, uint32_t iface_index);
 /* Before a further dataplane is introduced: new sockets where it could not map the old ones' rings. */
 int xsks_renew(struct supervisor *supervisor, struct why *why);
 /* When a dataplane has mapped the rings: binds what is not bound yet. */

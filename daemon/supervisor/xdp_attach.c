@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/supervisor/ethtool.h"
 
 static const char *mode_name(uint8_t attach_mode)
 {
@@ -59,17 +60,35 @@ static int link_create(const struct bpf_set *set, uint32_t ifindex, __u32 flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What a driver's refusal of native mode means. Drivers give more words to netlink than to bpf_link. */
-static const char *refusal_text(int error)
+/* veth's own errors are known one by one (drivers/net/veth.c, veth_xdp_set). */
+static const char *veth_refusal_text(int error)
 {
+	switch (error) {
+	case -ENOSPC:
+		return "a veth may not have fewer receive queues than its other end has transmit queues: "
+		       "raise these or lower those (ethtool -L), and start ixd again";
+	case -ERANGE:
+		return "a veth whose MTU, or that of its other end, is above 3506 cannot: lower it, and "
+		       "start "
+		       "ixd again";
+	default:
+		return NULL;
+	}
+}
+
+/* What a driver's refusal of native mode means. Drivers give more words to netlink than to bpf_link. */
+static const char *refusal_text(bool is_veth, int error)
+{
+	const char *text = is_veth ? veth_refusal_text(error) : NULL;
+
+	if (text != NULL)
+		return text;
 	switch (error) {
 	case -EOPNOTSUPP:
 		return "its driver has no native XDP";
 	case -ERANGE:
 	case -EINVAL:
-		return "its driver refuses; most often the MTU (of it or of a veth's peer) is too large for "
-		       "native XDP, "
-		       "or LRO is on";
+		return "its driver refuses; most often its MTU is too large for native XDP, or LRO is on";
 	case -ENOMEM:
 	case -ENOSPC:
 		return "its driver has no queues or memory left for native XDP";
@@ -78,7 +97,7 @@ static const char *refusal_text(int error)
 	}
 }
 
-static int attach_failed(struct why *why, const char *iface_name, uint32_t ifindex, int error,
+static int attach_failed(struct why *why, const char *iface_name, uint32_t ifindex, bool is_veth, int error,
 			 const char *mode)
 {
 	if ((error == -EBUSY || error == -EEXIST) && others_check(iface_name, ifindex, why) < 0)
@@ -89,14 +108,33 @@ static int attach_failed(struct why *why, const char *iface_name, uint32_t ifind
 	if (error == -ENODEV || if_indextoname(ifindex, name) == NULL)
 		return why_set(why, -ENODEV, "interface %s: does not exist any more", iface_name);
 	return why_set(why, error, "interface %s: %s XDP cannot be attached: %s (%s)", iface_name, mode,
-		       refusal_text(error), strerror(-error));
+		       refusal_text(is_veth, error), strerror(-error));
+}
+
+/* Generic mode sees packets as the other end of a veth made them, up to 64 KB long; native mode makes that
+ * end cut them. Real devices cut before. */
+static void generic_describe(bool is_veth, enum xdp_mode asked, int refusal, struct xdp_attached *got)
+{
+	const char *cost = is_veth ? "large packets of its other end are dropped and what that sends crawls, "
+				     "until tso and gso are off there (ethtool -K)"
+				   : "each packet costs more";
+
+	if (asked != XDP_MODE_GENERIC)
+		snprintf(got->mode_why, sizeof(got->mode_why), "no native mode: %s; in generic mode %s",
+			 refusal_text(is_veth, refusal), cost);
+	else if (is_veth)
+		snprintf(got->mode_why, sizeof(got->mode_why), "as asked for; %s", cost);
 }
 
 /* Tries the modes in their order. Returns the link's descriptor. */
 static int link_open(const struct bpf_set *set, const char *iface_name, uint32_t ifindex, enum xdp_mode mode,
 		     struct xdp_attached *got, struct why *why)
 {
-	int fd;
+	char driver[32];
+	int fd, refusal = 0;
+
+	ethtool_driver_name(iface_name, driver, sizeof(driver));
+	const bool is_veth = strcmp(driver, "veth") == 0;
 
 	if (mode != XDP_MODE_GENERIC) {
 		fd = link_create(set, ifindex, XDP_FLAGS_DRV_MODE);
@@ -106,17 +144,18 @@ static int link_open(const struct bpf_set *set, const char *iface_name, uint32_t
 		bool is_for_good = fd == -EBUSY || fd == -EEXIST || fd == -ENODEV;
 
 		if (mode == XDP_MODE_NATIVE) {
-			attach_failed(why, iface_name, ifindex, fd, "native");
+			attach_failed(why, iface_name, ifindex, is_veth, fd, "native");
 			return is_for_good
 				   ? fd
 				   : why_prefix(why, fd, "mode = \"native\" (\"auto\" would take generic): ");
 		}
 		if (is_for_good)
-			return attach_failed(why, iface_name, ifindex, fd, "native");
-		snprintf(got->mode_why, sizeof(got->mode_why), "no native mode: %s", refusal_text(fd));
+			return attach_failed(why, iface_name, ifindex, is_veth, fd, "native");
+		refusal = fd;
 	}
+	generic_describe(is_veth, mode, refusal, got);
 	fd = link_create(set, ifindex, XDP_FLAGS_SKB_MODE);
-	return fd >= 0 ? fd : attach_failed(why, iface_name, ifindex, fd, "generic");
+	return fd >= 0 ? fd : attach_failed(why, iface_name, ifindex, is_veth, fd, "generic");
 }
 
 int xdp_attach(struct bpf_set *set, const char *iface_name, uint32_t ifindex, enum xdp_mode mode,

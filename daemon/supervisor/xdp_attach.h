@@ -14,7 +14,7 @@ enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
 struct xdp_attached {
 	bool is_native;
-	char mode_why[128]; /* why not native although `auto` would have liked it; else empty */
+	char mode_why[320]; /* generic: why not native, where `auto` tried, and what it costs; else empty */
 };
 
 /* Attaches and pins the link as PIN_DIR/link_NAME; bpf_set_free() detaches. Errors: another XDP program is

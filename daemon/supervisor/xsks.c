@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/common/log.h"
@@ -281,6 +282,21 @@ int xsks_send(struct supervisor *supervisor, const struct child *child, uint32_t
 		xsk->message.is_new = 0;
 	}
 	return error;
+}
+
+bool xsks_have_lost_device(const struct supervisor *supervisor, uint32_t iface_index)
+{
+	bool have_lost = false;
+
+	for (uint32_t i = 0; i < supervisor->xsks_count; i++) {
+		int error = 0;
+		socklen_t bytes = sizeof(error);
+
+		if (supervisor->xsks[i].message.iface == iface_index &&
+		    getsockopt(supervisor->xsks[i].fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0)
+			have_lost |= error == ENETDOWN;
+	}
+	return have_lost;
 }
 
 /* The FILL ring's counters are the queue's and show in each of its sockets. */

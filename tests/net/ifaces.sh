@@ -17,7 +17,7 @@ established() {
 
 # still_there WHAT: they carry data
 still_there() {
-	check "$1: the connections that stayed are there" established
+	check "$1: the connections that stayed are there" wait_until 10 established
 	ROUNDS=$((${ROUNDS:-0} + 1))
 	kill -USR1 "${PIDS[hold]}"
 	check "$1: and carry data" wait_line hold "^round=$ROUNDS\$" 60
@@ -90,6 +90,49 @@ check "device back: frames add up" wait_until 5 frames_add_up
 start more in_peer k-client "$IX_ADDR:7000" hold --connections 5 --bytes 100 --timeout 100
 check "device back: new ones beside" wait_line more 'held=5' 20
 stop more
+
+# Faster than ixd follows: the device goes again before the dataplane has taken its sockets.
+dataplane=$(child_of ixd-default dataplane)
+in_ix ip link del ix0
+check "goes while it is opened: gone" wait_until 5 status_says '.copy == "closed"'
+kill -STOP "$dataplane"
+sockets=$(grep -c 'has new AF_XDP sockets' "$T/log/ixd-default")
+check "goes while it is opened: there" net_link ix0 p0 "$IX_ADDR" "$PEER_ADDR" 2 2
+check "goes while it is opened: new sockets" wait_until 10 bash -c \
+	"[ \$(grep -c 'has new AF_XDP sockets' $T/log/ixd-default) -gt $sockets ]"
+in_ix ip link del ix0
+check "goes while it is opened: down" says 'interface ix0 is down'
+kill -CONT "$dataplane"
+check "goes while it is opened: and is there again" net_link ix0 p0 "$IX_ADDR" "$PEER_ADDR" 2 2
+check "goes while it is opened: serves" wait_until 20 echoes
+still_there "goes while it is opened"
+check "goes while it is opened: the dataplane is the same" \
+	test "$dataplane" = "$(child_of ixd-default dataplane)"
+check "goes while it is opened: frames add up" wait_until 5 frames_add_up
+
+# To another namespace and back before ixd looks: there it has its old number, and only its sockets know.
+ip netns add third
+kill -STOP "${PIDS[ixd-default]}"
+in_ix ip link set ix0 netns third && ip -n third link set ix0 netns "$NS_IX"
+in_ix ip addr add "$IX_ADDR/24" dev ix0
+in_ix ip link set ix0 up
+kill -CONT "${PIDS[ixd-default]}"
+check "away and back: ixd says so" says 'ix0: its device was away'
+check "away and back: serves" wait_until 20 echoes
+still_there "away and back"
+
+# The kernel has the packets until ixd looks.
+if bpftool link detach pinned /sys/fs/bpf/ixd/default/link_ix0 2>"$T/log/detach"; then
+	check "XDP program detached: ixd says so" says 'ix0: somebody has detached its XDP program'
+	check "XDP program detached: serves" wait_until 20 echoes
+	check "XDP program detached: the dataplane is the same" \
+		test "$dataplane" = "$(child_of ixd-default dataplane)"
+else
+	skip "XDP program detached" "bpftool cannot: $(cat "$T/log/detach")"
+fi
+stop hold KILL
+ROUNDS=0
+hold hold
 
 kill -KILL "$(child_of ixd-default dataplane)"
 in_ix ip link del ix0

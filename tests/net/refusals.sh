@@ -70,6 +70,7 @@ for capability in net_admin net_raw bpf; do
 	start_says "root without $capability" "(cap_|CAP_)?($capability|${capability^^})" \
 		setpriv --bounding-set="-$capability" --inh-caps="-$capability"
 done
+start_says "few descriptors" 'RLIMIT_NOFILE is 12.*64.*LimitNOFILE' prlimit --nofile=12:12
 start_says "bpffs is not mounted" '(bpffs|/sys/fs/bpf|mount)' \
 	unshare --mount sh -c 'while umount /sys/fs/bpf; do :; done 2>/dev/null; exec "$@"' sh
 
