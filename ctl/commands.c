@@ -106,21 +106,22 @@ static const struct text_column columns_cores[] = {
     {.title = NULL},
 };
 
-/* Neighbouring groups of one core are one line. */
+#define FLOWS_OF_A_LINE 16
+
+/* Neighbouring groups mostly belong to different cores, so they share a line, as in ethtool -x. */
 static void print_flows(struct output *o, const json_t *parameters)
 {
 	const json_t *groups = json_object_get(parameters, "groups");
 	const size_t count = json_array_size(groups);
-	size_t first = 0;
 
-	fprintf(o->out, "   GROUPS  CORE\n");
-	for (size_t i = 1; i <= count; i++) {
-		const json_int_t core = json_integer_value(json_array_get(groups, first));
+	fprintf(o->out, "   GROUPS  CORES\n");
+	for (size_t first = 0; first < count; first += FLOWS_OF_A_LINE) {
+		const size_t end = count - first < FLOWS_OF_A_LINE ? count : first + FLOWS_OF_A_LINE;
 
-		if (i < count && json_integer_value(json_array_get(groups, i)) == core)
-			continue;
-		fprintf(o->out, "%4zu-%-4zu  %4lld\n", first, i - 1, (long long)core);
-		first = i;
+		fprintf(o->out, "%4zu-%-4zu ", first, end - 1);
+		for (size_t i = first; i < end; i++)
+			fprintf(o->out, " %2lld", (long long)json_integer_value(json_array_get(groups, i)));
+		fputc('\n', o->out);
 	}
 }
 
@@ -155,7 +156,8 @@ const struct command commands[] = {
      .summary = "counters of the cores, the TCP engine and the XDP program",
      .description =
 	 "Prints what counted something. Group core: the loop, packets, commands and events; tcp: the\n"
-	 "engine; xdp: what the XDP program decided about each packet.",
+	 "engine; xdp: what the XDP program decided about each packet; frames: where the packet\n"
+	 "frames are now.",
      .method = "io.ixd.Stats",
      .options = options_stats,
      .print = print_stats},

@@ -14,7 +14,7 @@ tests: $(O)/tests/vm/refuse-zerocopy.so
 check-nic: deps deps-vm tests ## the same cases on a NIC: IF=eth1 PEER=eth2 (a second one) or PEER=ssh:HOST PEER_IF=eth1
 	$(Q)IXD_BUILD='$(abspath $(O))' tests/nic/check '$(IF)' '$(PEER)'
 
-tried: ## put the table of what was tried (check-vm, check-nic) into README.md
+tried: ## put the table of what was tried (check, check-vm, check-nic) into README.md
 	$(Q)tests/vm/table $(O) README.md
 
 deps-vm:

@@ -174,8 +174,8 @@ int config_check(const struct config *config, const config_setting_t *root, stru
 				    "no interface is given; write interfaces = ( \"eth1\" );");
 	if (config->ephemeral_first > config->ephemeral_last || ports > IXD_EPHEMERAL_SPAN_MAX)
 		return config_error(why, setting_or_root(root, "ephemeral_first"), -ERANGE,
-				    "ephemeral ports %" PRIu32 " to %" PRIu32
-				    " must be 1 to %d ports in rising order",
+				    "ephemeral_first = %" PRIu32 " and ephemeral_last = %" PRIu32
+				    " must hold 1 to %d ports, in rising order",
 				    config->ephemeral_first, config->ephemeral_last, IXD_EPHEMERAL_SPAN_MAX);
 	int error = queues_check(config, root, why);
 	if (!error)

@@ -8,7 +8,7 @@ sed -n '/^```c$/,/^```$/p' "$TEST_ROOT/README.md" | sed '/^```/d' >"$T/echo.c"
 check "the first program compiles" cc ${IXD_SAN:+-fsanitize=$IXD_SAN} -Wall -Wextra -Werror \
 	-I"$TEST_ROOT/client-lib/include" "$T/echo.c" "$IXD_BUILD/lib/libixclient.a" -pthread -o "$T/bin/first"
 sed -n 's/^    \(\(interfaces\|policy\) = .*\)/\1/p' "$TEST_ROOT/README.md" |
-	sed "s/group = \"www\"/user = \"$CLIENT_ID\"/" >"$T/readme.conf"
+	sed "s/group = \"www-data\"/user = \"$CLIENT_ID\"/" >"$T/readme.conf"
 check "the first configuration passes" timeout 10 ixd -n -c "$T/readme.conf"
 
 net_pair || exit 1
