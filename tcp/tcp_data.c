@@ -134,6 +134,17 @@ bool tcp_data_other_range(const struct tcp_engine *e, uint32_t conn, struct tcp_
 	return false;
 }
 
+/* Where blocks have gone, the next ACK names ranges that had no place (RFC 2018 section 4: as many distinct
+ * blocks as possible). */
+static void sacks_refill(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	while (c->sack_count < TCP_SACK_KEPT && e->links[conn].ooo_count > c->sack_count &&
+	       tcp_data_other_range(e, conn, &c->sacks[c->sack_count]))
+		c->sack_count++;
+}
+
 static void sacks_prune(struct tcp_conn *c)
 {
 	uint8_t kept = 0;
@@ -246,6 +257,7 @@ static void take_in_order(struct tcp_engine *e, uint32_t conn, const struct tcp_
 	e->stats->bytes_in += (uint64_t)(c->rcv_nxt - before);
 	if (was_ooo) {
 		sacks_prune(c);
+		sacks_refill(e, conn);
 		tcp_ack_now(e, conn); /* RFC 5681 section 4.2: at once when a gap is filled */
 	}
 	e->ops->on_readable(e->ctx, conn, tcp_seq_off(c->rcv_nxt));
@@ -327,6 +339,7 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 	}
 	owe_dsack(e, conn, twice.start, twice.end);
 	sacks_put_first(c, widen(c, n->start), widen(c, n->end));
+	sacks_refill(e, conn);
 }
 
 void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
