@@ -67,11 +67,16 @@ uint32_t tcp_cc_flight(const struct tcp_conn *c)
 	return flight > c->cwnd || (c->flags & CONN_CWND_FULL) ? c->cwnd : flight;
 }
 
-uint32_t tcp_cc_half_flight(const struct tcp_conn *c)
+uint32_t tcp_cc_at_least(const struct tcp_conn *c, uint32_t window, bool is_ecn)
 {
-	uint32_t half = tcp_cc_flight(c) / 2;
+	uint32_t floor = is_ecn ? c->mss : 2u * c->mss;
 
-	return half > 2u * c->mss ? half : 2u * c->mss;
+	return window > floor ? window : floor;
+}
+
+uint32_t tcp_cc_half_flight(const struct tcp_conn *c, bool is_ecn)
+{
+	return tcp_cc_at_least(c, tcp_cc_flight(c) / 2, is_ecn);
 }
 
 static void newreno_init(struct tcp_conn *c)
@@ -90,9 +95,8 @@ static void newreno_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *samp
 
 static uint32_t newreno_ssthresh(struct tcp_conn *c, bool is_ecn)
 {
-	(void)is_ecn;
 	c->ccd.newreno.credit = 0;
-	return tcp_cc_half_flight(c);
+	return tcp_cc_half_flight(c, is_ecn);
 }
 
 const struct tcp_cc_ops tcp_cc_newreno = {

@@ -24,7 +24,7 @@ static void dctcp_on_marks(struct tcp_conn *c, const struct tcp_ack_sample *samp
 		d->marked_bytes += sample->marked_bytes;
 	else if (sample->is_ece)
 		d->marked_bytes += sample->acked_bytes;
-	if (c->snd_una < d->window_end)
+	if (c->snd_una <= d->window_end)
 		return;
 	share = d->acked_bytes > 0 ? (uint32_t)((uint64_t)d->marked_bytes * ALPHA_ONE / d->acked_bytes) : 0;
 	if (share > ALPHA_ONE)
@@ -52,9 +52,9 @@ static uint32_t dctcp_ssthresh(struct tcp_conn *c, bool is_ecn)
 
 	c->ccd.dctcp.credit = 0;
 	if (!is_ecn)
-		return tcp_cc_half_flight(c); /* section 3.5: loss as in any TCP */
+		return tcp_cc_half_flight(c, false); /* section 3.5: loss as in any TCP */
 	ssthresh = c->cwnd - (uint32_t)((uint64_t)c->cwnd * c->ccd.dctcp.alpha >> 11);
-	return ssthresh > 2u * c->mss ? ssthresh : 2u * c->mss;
+	return tcp_cc_at_least(c, ssthresh, true);
 }
 
 const struct tcp_cc_ops tcp_cc_dctcp = {

@@ -116,7 +116,7 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 	c->snd_una = c->state == TCP_SYN_SENT ? s->ack_pos : 1;
 	if (!has_early_data)
 		c->snd_nxt = c->snd_una;
-	c->recovery_point = c->snd_una;
+	c->recovery_point = c->snd_una - 1; /* RFC 6582 section 3.2: the first number of all */
 	c->rto_deadline_ns = 0;
 	c->progress_tick = tcp_tick(e);
 	c->heard_tick = tcp_tick(e);

@@ -202,23 +202,29 @@ static void count_dup_acks(struct tcp_engine *e, uint32_t conn, const struct tcp
 		e->stats->dup_acks_in++;
 		if (c->dup_acks < UINT8_MAX)
 			c->dup_acks++;
-		/* RFC 6582 section 3.2 step 1: not again for the window of an earlier loss. */
+		/* RFC 6582 section 3.2 step 1: not again for the window of an earlier loss; where all of it
+		 * is acknowledged and no more, its needless repetitions look like this. */
 		if (!has_sack(c) && c->dup_acks == DUP_THRESH && c->phase <= TCP_PHASE_CWR &&
-		    c->snd_una >= c->recovery_point)
+		    c->snd_una > c->recovery_point)
 			mark_first_lost(e, conn);
 	} else if (sample->acked_bytes > 0 && c->phase != TCP_PHASE_RECOVERY) {
 		c->dup_acks = 0;
 	}
 }
 
-/* RFC 3168 section 6.1.2: at most one reduction per window. */
-static void enter_cwr(struct tcp_engine *e, uint32_t conn)
+/* RFC 3168 section 6.1.2: at most one reduction per window. An ACK of exactly the recovery point speaks of
+ * that window still, and was sent before CWR could be heard. */
+static bool is_new_mark(const struct tcp_conn *c, const struct tcp_ack_sample *sample)
 {
-	struct tcp_conn *c = tcp_conn_at(e, conn);
+	return sample->is_ece && c->snd_una != c->recovery_point;
+}
 
-	(void)e;
-	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, true);
-	c->cwnd = c->ssthresh;
+/* For a mark, or for a loss that the probe has repaired (RFC 8985 section 7.4.2). A mark may leave one
+ * segment where a loss leaves two (RFC 3168 section 6.1.2, RFC 9438 section 4.6). */
+static void enter_cwr(struct tcp_conn *c, bool is_mark)
+{
+	c->cwnd = tcp_cc_ops_of(c)->ssthresh(c, is_mark);
+	c->ssthresh = c->cwnd > 2u * c->mss ? c->cwnd : 2u * c->mss;
 	c->phase = TCP_PHASE_CWR;
 	c->recovery_point = c->snd_nxt;
 	owe_cwr(c);
@@ -246,7 +252,8 @@ static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_
 	bool is_limited =
 	    (c->flags & CONN_CWND_LIMITED) || (c->cwnd < c->ssthresh && sample->prior_flight >= c->cwnd / 2);
 
-	if (sample->acked_bytes > 0 && is_limited && c->cwnd < TCP_CWND_MAX / 2)
+	/* An ACK that tells of marks opens nothing (RFC 3168 section 6.1.2). */
+	if (sample->acked_bytes > 0 && is_limited && !sample->is_ece && c->cwnd < TCP_CWND_MAX / 2)
 		tcp_cc_ops_of(c)->on_ack(c, sample, e->now_ns);
 }
 
@@ -280,8 +287,8 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 		leave_recovery(c);
 	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
 		enter_recovery(e, conn, sample);
-	else if (c->phase == TCP_PHASE_OPEN && (sample->is_ece || is_probe_repair))
-		enter_cwr(e, conn);
+	else if (c->phase == TCP_PHASE_OPEN && (is_new_mark(c, sample) || is_probe_repair))
+		enter_cwr(c, !is_probe_repair);
 	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
 		in_recovery(e, conn, sample);
 	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
