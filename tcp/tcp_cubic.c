@@ -17,6 +17,7 @@
 #define BETA_TENTHS           7u
 #define FAST_CONVERGENCE_1024 870u /* (1 + 0.7) / 2 */
 #define ALPHA_1024            542u /* 3 (1 - 0.7) / (1 + 0.7) = 0.529 */
+#define EST_STEPS             8u
 
 #define HYSTART_SAMPLES       8      /* N_RTT_SAMPLE */
 #define HYSTART_MIN_US        4000u  /* MIN_RTT_THRESH */
@@ -65,7 +66,7 @@ static void epoch_start(struct tcp_conn *c, uint64_t now_ns)
 		q->w_max = c->cwnd;
 		q->k = 0;
 	} else {
-		q->k = cube_root((uint64_t)((q->w_max - c->cwnd) / c->mss) * K_CUBED_PER_SEGMENT);
+		q->k = cube_root((uint64_t)(q->w_max - c->cwnd) * K_CUBED_PER_SEGMENT / c->mss);
 	}
 }
 
@@ -84,16 +85,20 @@ static uint32_t w_cubic(const struct tcp_conn *c, uint64_t t_ns)
 	return delta < TCP_CWND_MAX - q->w_max ? q->w_max + (uint32_t)delta : TCP_CWND_MAX;
 }
 
-/* Section 4.3: what Reno would have. */
+/* Section 4.3: what Reno would have, in steps of an eighth of a segment for an eighth of a window, so that
+ * the fraction that a reduction leaves counts towards the next whole segment. */
 static void update_w_est(struct tcp_conn *c, uint32_t acked_bytes)
 {
 	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	uint32_t alpha = q->w_est < q->w_prior ? ALPHA_1024 : 1024;
+	uint32_t step = c->cwnd / EST_STEPS + 1;
 
 	q->est_credit += scale_1024(acked_bytes, alpha);
-	if (q->est_credit >= c->cwnd) {
-		q->est_credit -= c->cwnd;
-		q->w_est += c->mss;
+	/* A segment per ACK at most: what one ACK of a window is worth. */
+	for (unsigned i = 0; i < EST_STEPS && q->est_credit >= step; i++) {
+		q->est_credit -= step;
+		q->w_est += c->mss / EST_STEPS;
+		q->per_mss = 0; /* to be looked at now, not in a millisecond */
 	}
 }
 
@@ -109,8 +114,11 @@ static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 		return;
 	q->update_at = at;
 	target = w_cubic(c, now_ns - q->epoch_ns + c->srtt_ns);
-	if (target < q->w_est)
-		target = q->w_est; /* Reno-friendly region */
+	if (target < q->w_est) { /* section 4.3, the Reno-friendly region: cwnd is the estimate, at once */
+		target = q->w_est;
+		if (c->cwnd < q->w_est)
+			c->cwnd = q->w_est;
+	}
 	if (target > c->cwnd + c->cwnd / 2)
 		target = c->cwnd + c->cwnd / 2;
 	if (target <= c->cwnd)

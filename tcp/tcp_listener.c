@@ -10,6 +10,7 @@
 #include "tcp/tcp_handshake.h"
 #include "tcp/tcp_hash.h"
 #include "tcp/tcp_input.h"
+#include "tcp/tcp_time_wait.h"
 
 #define BACKLOG_DEFAULT 1024
 #define ISS_STEP        (1u << 16) /* more than an unscaled window: an old segment falls outside */
@@ -129,6 +130,8 @@ static uint32_t open_passive(struct tcp_engine *e, uint32_t listener, const stru
 
 	if (conn == TCP_NONE)
 		return TCP_NONE;
+	if (s->time_wait != TCP_NONE)
+		tcp_time_wait_end(e, s->time_wait);
 	c = tcp_conn_at(e, conn);
 	c->flags |= CONN_PASSIVE;
 	c->listener = listener;
@@ -145,11 +148,12 @@ static uint32_t open_passive(struct tcp_engine *e, uint32_t listener, const stru
  * 244 kB/s is ahead of the clock (RFC 9293 section 3.6.1, MAY-2). */
 static uint32_t choose_iss(const struct tcp_engine *e, const struct tcp_segment *s)
 {
-	uint32_t iss = tcp_hash_isn(e->keys.isn, &s->tuple, e->now_ns);
+	uint32_t iss = tcp_hash_isn(e->keys.isn, &s->tuple, e->now_ns), last_seq;
 
-	if (s->has_last_seq && (int32_t)(iss - s->last_seq) <= 0)
-		iss = s->last_seq + ISS_STEP;
-	return iss;
+	if (s->time_wait == TCP_NONE)
+		return iss;
+	last_seq = tcp_time_wait_snd_nxt(e, s->time_wait);
+	return (int32_t)(iss - last_seq) <= 0 ? last_seq + ISS_STEP : iss;
 }
 
 static void input_syn(struct tcp_engine *e, uint32_t listener, struct tcp_segment *s)

@@ -192,7 +192,7 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->mss = 0;
 	s->has_ts = false;
 	s->sack_ok = false;
-	s->has_last_seq = false;
+	s->time_wait = TCP_NONE;
 	s->accecn_count = 0;
 	s->accecn_has_ceb = false;
 	s->fast_open_len = TCP_NO_FAST_OPEN;

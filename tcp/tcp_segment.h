@@ -26,8 +26,7 @@ struct tcp_segment {
 	uint8_t sack_count;
 	uint16_t mss; /* 0: no such option */
 	bool has_ts, sack_ok;
-	bool has_last_seq; /* a SYN that ended TIME_WAIT */
-	uint32_t last_seq; /* and where our numbers ended then */
+	uint32_t time_wait; /* the record that ends if this opens a connection; TCP_NONE */
 	/* Accurate ECN option (RFC 9768): how many counters it has, which, and their values. */
 	uint8_t accecn_count;
 	bool accecn_has_e0b, accecn_has_ceb, accecn_has_e1b;

@@ -136,19 +136,27 @@ static void answer(struct tcp_engine *e, const struct tcp_time_wait *w)
 }
 
 /* RFC 6191 section 2: a newer timestamp, or the first ones (old segments lack them), else a sequence number
- * above the last one seen. And somebody must listen: the port of a connection that we opened waits until its
- * time is over, whoever sends SYNs there (RFC 1337). */
-static bool may_reopen(const struct tcp_engine *e, const struct tcp_time_wait *w, const struct tcp_segment *s)
+ * above the last one seen. */
+static bool is_newer(const struct tcp_engine *e, const struct tcp_time_wait *w, const struct tcp_segment *s,
+		     uint32_t syn_seq)
 {
-	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || tcp_listener_find(e, &s->tuple) == TCP_NONE)
-		return false;
 	if (s->has_ts && e->config.timestamps) {
 		if (!w->has_ts)
 			return true;
 		if (s->ts_val != w->ts_recent)
 			return tcp_ts_before(w->ts_recent, s->ts_val);
 	}
-	return (int32_t)(s->seq - w->rcv_nxt) >= 0;
+	return (int32_t)(syn_seq - w->rcv_nxt) >= 0;
+}
+
+/* A new SYN, or the ACK of the cookie that answered it. And somebody must listen: the port of a connection
+ * that we opened waits until its time is over, whoever sends SYNs there (RFC 1337). */
+static bool may_reopen(const struct tcp_engine *e, const struct tcp_time_wait *w, const struct tcp_segment *s)
+{
+	bool has_syn = s->flags & TCP_SYN, has_ack = s->flags & TCP_ACK;
+
+	return has_syn != has_ack && is_newer(e, w, s, s->seq - has_ack) &&
+	       (has_syn || tcp_cookie_is_valid(e, s)) && tcp_listener_find(e, &s->tuple) != TCP_NONE;
 }
 
 /* The FIN that led here, with what is sent again before it. By any other a stranger could hold the port. */
@@ -166,9 +174,7 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 		return false;
 	}
 	if (may_reopen(e, w, s)) {
-		s->last_seq = w->snd_nxt;
-		s->has_last_seq = true;
-		record_free(e, index);
+		s->time_wait = index;
 		return true;
 	}
 	if (w->has_ts && !s->has_ts && !(s->flags & TCP_SYN)) { /* RFC 7323 section 3.2 */
@@ -190,6 +196,16 @@ bool tcp_time_wait_input(struct tcp_engine *e, uint32_t index, struct tcp_segmen
 	    ((s->seq != w->rcv_nxt || (s->flags & TCP_SYN)) && tcp_challenge_allowed(e, TCP_NONE)))
 		answer(e, w);
 	return false;
+}
+
+uint32_t tcp_time_wait_snd_nxt(const struct tcp_engine *e, uint32_t index)
+{
+	return e->time_waits[index].snd_nxt;
+}
+
+void tcp_time_wait_end(struct tcp_engine *e, uint32_t index)
+{
+	record_free(e, index);
 }
 
 bool tcp_time_wait_expire(struct tcp_engine *e)

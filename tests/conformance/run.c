@@ -453,6 +453,8 @@ static void do_set(struct script *s)
 		s->params.cc = (uint8_t)tcp_cc_by_name(script_word(s));
 	else if (strcmp(w, "port") == 0)
 		r->remote_port = (uint16_t)script_number(s);
+	else if (strcmp(w, "path") == 0)
+		r->refuse_path = !is_on(s);
 	else if (strcmp(w, "store") == 0)
 		r->refuse_store = !is_on(s);
 	else if (strcmp(w, "emit") == 0)

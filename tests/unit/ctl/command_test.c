@@ -132,10 +132,12 @@ Test(command, watched_stats_are_rates)
 	cr_assert_null(strstr(second, "tcp.y"));
 }
 
-Test(command, flows_are_ranges)
+Test(command, flows_are_sixteen_a_line)
 {
-	cr_assert_str_eq(print_one("flows", 0, false, "{\"groups\":[0,0,1,1,0]}"),
-			 "   GROUPS  CORE\n   0-1        0\n   2-3        1\n   4-4        0\n");
+	cr_assert_str_eq(print_one("flows", 0, false, "{\"groups\":[0,0,31,1,0,1,0,1,0,1,0,1,0,1,0,1,7]}"),
+			 "   GROUPS  CORES\n"
+			 "   0-15     0  0 31  1  0  1  0  1  0  1  0  1  0  1  0  1\n"
+			 "  16-16     7\n");
 	print_one("flows", 0, false, "{\"groups\":[]}");
 }
 

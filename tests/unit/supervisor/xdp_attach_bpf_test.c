@@ -70,8 +70,19 @@ Test(xdp_attach, generic_on_request)
 
 	cr_assert_eq(attach("va0", XDP_MODE_GENERIC), 0, "%s", why.text);
 	cr_expect_not(got.is_native);
-	cr_expect_str_empty(got.mode_why);
+	cr_expect_not_null(strstr(got.mode_why, "as asked for; large packets"), "%s", got.mode_why);
 	cr_expect_eq(attached_mode("va0", &id), XDP_ATTACHED_SKB);
+}
+
+Test(xdp_attach, queues_of_a_veth_are_named)
+{
+	netns_run("ip link add vc0 numrxqueues 1 numtxqueues 1 type veth peer name vd0 numrxqueues 2 "
+		  "numtxqueues 2 && ip link set vc0 up && ip link set vd0 up");
+	cr_assert_eq(attach("vc0", XDP_MODE_AUTO), 0, "%s", why.text);
+	cr_expect_not(got.is_native);
+	cr_expect_not_null(strstr(got.mode_why, "fewer receive queues"), "%s", got.mode_why);
+	cr_expect_not_null(strstr(got.mode_why, "crawls, until tso and gso are off there (ethtool -K)"), "%s",
+			   got.mode_why);
 }
 
 Test(xdp_attach, auto_falls_back_and_says_why)

@@ -129,6 +129,24 @@ Test(tcp_cubic, rfc9438_4_3_reno_friendly_on_short_paths)
 	cr_assert(c.cwnd >= 26 * MSS && c.cwnd <= 30 * MSS, "cwnd %u", c.cwnd);
 }
 
+/* The estimate is not in whole segments, and cwnd is it at once: from 2.8 segments the third needs 0.2 / 0.53
+ * of a window, 1.06 segments acknowledged, and the fourth a window (3.5 on the way) / 0.53, 6.6 more. */
+Test(tcp_cubic, rfc9438_4_3_fractions_of_a_segment_count)
+{
+	struct tcp_conn c = start(4, 4);
+	uint64_t now = 1000 * RIG_S;
+
+	c.srtt_ns = RIG_MS;
+	lose(&c); /* 2.8 segments */
+	ack(&c, MSS, now, 0);
+	cr_assert(c.cwnd > 2800 && c.cwnd < 3 * MSS, "cwnd %u", c.cwnd);
+	ack(&c, MSS, now, 0);
+	cr_assert(c.cwnd >= 3 * MSS && c.cwnd < 3200, "cwnd %u", c.cwnd);
+	for (unsigned i = 0; i < 6; i++)
+		ack(&c, MSS, now, 0);
+	cr_assert(c.cwnd >= 3900 && c.cwnd <= 4200, "cwnd %u", c.cwnd);
+}
+
 Test(tcp_cubic, rfc5681_3_1_slow_start_doubles)
 {
 	struct tcp_conn c = start(10, 1000);
