@@ -121,7 +121,12 @@ enum msg_type {
 	MSG_TYPE_COUNT
 };
 
-enum request_kind { REQUEST_RECONFIGURE, REQUEST_KIND_COUNT };
+enum request_kind {
+	REQUEST_RECONFIGURE,
+	REQUEST_WHO, /* outcome: the asker's uid as its bits, -1 for none; control's sandbox sees all as one
+		      */
+	REQUEST_KIND_COUNT
+};
 #define REPLY_TEXT_SIZE 896
 
 struct msg_init {

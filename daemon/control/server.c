@@ -21,6 +21,11 @@
 /* Deadlines are looked at this often while there are connections; they are seconds long. */
 #define DEADLINE_TURN_MS 1000
 
+/* What the kernel calls every user in a user namespace that maps none, such as the sandbox's: its
+ * overflowuid. The supervisor, outside, is asked who it is. */
+#define UID_UNMAPPED     ((uid_t)65534)
+#define UID_UNKNOWN      ((uid_t)-1)
+
 static int watch(struct server *server, int fd, uint32_t tag)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = tag};
@@ -68,25 +73,23 @@ static uid_t peer_uid(int fd)
 	return cred.uid;
 }
 
-/* A free place for a connection of uid, or NULL with the limit that was met. */
-static struct connection *find_place(struct server *server, uid_t uid, unsigned *limit)
+static struct connection *find_place(struct server *server)
 {
-	struct connection *place = NULL;
+	for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++)
+		if (server->connections[i].state == CONNECTION_FREE)
+			return &server->connections[i];
+	return NULL;
+}
+
+/* Whether a user has as many connections as one may have. */
+static bool has_enough(const struct server *server, uid_t uid)
+{
 	unsigned same_uid = 0;
 
-	for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++) {
-		struct connection *c = &server->connections[i];
-		if (c->state == CONNECTION_FREE)
-			place = c;
-		else if (c->uid == uid)
-			same_uid++;
-	}
-	*limit = SERVER_CONNECTIONS_MAX;
-	if (uid != 0 && same_uid >= SERVER_CONNECTIONS_PER_UID) {
-		*limit = SERVER_CONNECTIONS_PER_UID;
-		return NULL;
-	}
-	return place;
+	for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++)
+		same_uid +=
+		    server->connections[i].state != CONNECTION_FREE && server->connections[i].uid == uid;
+	return uid != 0 && same_uid >= SERVER_CONNECTIONS_PER_UID;
 }
 
 /* Said once and without waiting; whoever does not hear it sees the end of the connection. */
@@ -100,33 +103,62 @@ static void turn_away(int fd, unsigned limit)
 		(void)send(fd, text, strlen(text) + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(text);
 	json_decref(error);
-	close(fd);
+}
+
+/* 0, or the limit that is in its way, or negative errno: fd is still the caller's then. */
+static int take_in(struct server *server, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	struct connection *c = find_place(server);
+	uid_t uid = peer_uid(fd);
+	int err;
+
+	if (!c)
+		return SERVER_CONNECTIONS_MAX;
+	if (uid != UID_UNMAPPED && has_enough(server, uid))
+		return SERVER_CONNECTIONS_PER_UID;
+	event.data.u32 = (uint32_t)(c - server->connections);
+	err = epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	if (!err)
+		err = connection_open(c, fd, uid == UID_UNMAPPED ? UID_UNKNOWN : uid, server->now_ns);
+	if (err)
+		return err;
+	c->events = event.events;
+	if (c->uid == UID_UNKNOWN && server_ask_supervisor(server, c, REQUEST_WHO))
+		connection_close(c);
+	return 0;
 }
 
 static void accept_one(struct server *server)
 {
 	int fd = accept4(server->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct epoll_event event = {.events = EPOLLIN};
-	struct connection *c;
-	unsigned limit;
+	int limit;
 
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			log_warning("cannot accept a control connection: %s", strerror(errno));
 		return;
 	}
-	c = find_place(server, peer_uid(fd), &limit);
-	if (!c) {
-		turn_away(fd, limit);
-		return;
-	}
-	event.data.u32 = (uint32_t)(c - server->connections);
-	if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) ||
-	    connection_open(c, fd, peer_uid(fd), server->now_ns)) {
+	limit = take_in(server, fd);
+	if (limit > 0)
+		turn_away(fd, (unsigned)limit);
+	if (limit != 0)
 		close(fd);
-		return;
+}
+
+/* The supervisor has said who it is. */
+static void identified(struct server *server, struct connection *c, uid_t uid)
+{
+	if (uid == UID_UNKNOWN) {
+		connection_close(c);
+	} else if (has_enough(server, uid)) {
+		turn_away(c->fd, SERVER_CONNECTIONS_PER_UID);
+		connection_close(c);
+	} else {
+		c->uid = uid;
+		c->state = CONNECTION_IDLE;
+		c->deadline_ns = server->now_ns + CONNECTION_CALL_NS;
 	}
-	c->events = event.events;
 }
 
 int server_ask_supervisor(struct server *server, struct connection *c, enum request_kind kind)
@@ -177,6 +209,10 @@ static void on_reply(struct server *server, const struct msg_reply *reply)
 
 	if (!c)
 		return;
+	if (c->uid == UID_UNKNOWN) {
+		identified(server, c, (uid_t)reply->outcome);
+		return;
+	}
 	append_report(c, reply->text,
 		      reply->text_len < sizeof(reply->text) ? reply->text_len : sizeof(reply->text));
 	if (reply->is_last) {

@@ -284,7 +284,7 @@ static void others_read(const struct claims *claims, struct port_set *kept, stru
 
 static void ports_release(struct claims *claims)
 {
-	struct port_set reserved, base = {0}, kept = {0}, given_back = {0};
+	struct port_set reserved = {0}, base = {0}, kept = {0}, given_back = {0};
 	unsigned living = 0;
 	char path[256];
 

@@ -121,6 +121,8 @@ static void take_from_control(struct process *process, const struct msg *m, cons
 		processes_announce(supervisor);
 	} else if (m->type == MSG_SUP_REQUEST && m->request.kind == REQUEST_RECONFIGURE) {
 		reconfigure_on_request(supervisor, m->request.id, fds[0]);
+	} else if (m->type == MSG_SUP_REQUEST && m->request.kind == REQUEST_WHO) {
+		who_on_request(supervisor, m->request.id, fds[0]);
 	} else {
 		log_warning("control says %s", msg_type_name(m->type));
 		process_condemn(process, "says what is not for it to say");

@@ -200,3 +200,14 @@ void reconfigure_on_request(struct supervisor *supervisor, uint32_t id, int aske
 	int outcome = reconfigure(supervisor, answer_line, &answer);
 	answer_send(&answer, "", outcome, true);
 }
+
+void who_on_request(struct supervisor *supervisor, uint32_t id, int asker_fd)
+{
+	struct answer answer = {.supervisor = supervisor, .id = id};
+	uint32_t pid, uid, gid, *gids, gids_count;
+
+	if (peer_identify(asker_fd, &pid, &uid, &gid, &gids, &gids_count) != 0)
+		uid = UINT32_MAX;
+	free(gids);
+	answer_send(&answer, "", (int)uid, true);
+}

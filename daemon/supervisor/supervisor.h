@@ -283,6 +283,8 @@ void listeners_forget_client(struct supervisor *supervisor, uint32_t client);
 int reconfigure(struct supervisor *supervisor, void (*say)(void *arg, const char *text), void *arg);
 /* A request through control; the peer of asker_fd must be root or of the admin group. */
 void reconfigure_on_request(struct supervisor *supervisor, uint32_t id, int asker_fd);
+/* Tells control who is at the other end of asker_fd. */
+void who_on_request(struct supervisor *supervisor, uint32_t id, int asker_fd);
 
 /* publish.c */
 int publish_init(struct supervisor *supervisor);

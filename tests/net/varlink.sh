@@ -89,6 +89,25 @@ check_says "a wrong file is not read for him" 'only root and the admin_group' in
 sed -i '/^nonsense/d' "$T/default.conf"
 check "an administrator may" in_groups "0,$ADMIN_ID" ixctl reconfigure
 
+# control runs where all users look the same, and must tell them apart nevertheless.
+cat >"$T/silent.py" <<'SILENT'
+import os, socket, sys, time
+os.seteuid(int(sys.argv[2]))
+kept = []
+for _ in range(100):
+    kept.append(socket.socket(socket.AF_UNIX))
+    kept[-1].connect(sys.argv[1])
+print("connected", flush=True)
+time.sleep(60)
+SILENT
+start silent python3 "$T/silent.py" "$SOCKET" "$STRANGER_ID"
+check "a user who connects and says nothing" wait_line silent connected
+check "has so many connections and no more" wait_until 5 bash -c \
+	"setpriv --reuid=$STRANGER_ID --regid=$STRANGER_ID --groups=0 ixctl status 2>&1 | grep 'TooManyConnections: 16'"
+check "root is served meanwhile" ixctl status
+check "and so is another user" setpriv --reuid="$OTHER_ID" --regid="$OTHER_ID" --groups=0 ixctl status
+stop silent KILL
+
 kill_control() {
 	local pid
 	pid=$(ixctl status --json | jq .control.pid)
