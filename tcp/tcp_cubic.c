@@ -59,6 +59,7 @@ static void epoch_start(struct tcp_conn *c, uint64_t now_ns)
 
 	q->epoch_ns = now_ns;
 	q->per_mss = 0;
+	q->update_at = 0;
 	q->credit = 0;
 	q->est_credit = 0;
 	q->w_est = c->cwnd;
@@ -108,10 +109,17 @@ static void update_growth(struct tcp_conn *c, uint64_t now_ns)
 {
 	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
 	uint32_t at = (uint32_t)((now_ns - q->epoch_ns) >> UNIT_SHIFT);
+	uint32_t rtt = (uint32_t)(c->srtt_ns >> UNIT_SHIFT);
 	uint64_t target;
 
 	if (q->per_mss != 0 && q->update_at == at)
 		return;
+	/* Section 4.2: the time in which cwnd was not the limit is no part of t. ACKs that may raise cwnd
+	 * come once a round trip at least. */
+	if (at - q->update_at > rtt + 1) {
+		q->epoch_ns += (uint64_t)(at - q->update_at - rtt) << UNIT_SHIFT;
+		at = q->update_at + rtt;
+	}
 	q->update_at = at;
 	target = w_cubic(c, now_ns - q->epoch_ns + c->srtt_ns);
 	if (target < q->w_est) { /* section 4.3, the Reno-friendly region: cwnd is the estimate, at once */
@@ -208,6 +216,9 @@ static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 
 	if (c->cwnd < c->ssthresh) {
 		left = tcp_cc_slow_start(c, hystart_on_ack(c, sample));
+		/* Section 4.8: after a timeout W_max is where congestion avoidance begins, and K is 0. */
+		if (c->cwnd >= c->ssthresh && c->hystart_done && q->epoch_ns == 0)
+			q->w_max = c->cwnd;
 		if (left == 0)
 			return;
 	}
