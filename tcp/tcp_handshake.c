@@ -108,6 +108,8 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	bool is_first_syn = !(c->flags & CONN_SYN_RETRANS);
+	/* After a simultaneous open SYN and SYN-ACK have both gone out, though nothing need be lost. */
+	bool has_crossed = c->state == TCP_SYN_RCVD && !(c->flags & CONN_PASSIVE) && c->backoff == 0;
 	bool is_announced;
 
 	bool has_early_data = c->state == TCP_SYN_RCVD && c->snd_nxt > 1;
@@ -134,6 +136,7 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 		e->stats->accecn_opens++;
 	c->flags &= ~(uint32_t)CONN_SYN_OWED;
 	c->mss_limit = c->mss_max;
+	tcp_conn_note_window(c); /* that of their SYN */
 	/* The window of the segment that completes the handshake; a SYN's is not scaled. */
 	c->snd_wnd = s->flags & TCP_SYN ? s->window : s->window << c->snd_wscale;
 	c->snd_wnd_max = c->snd_wnd;
@@ -141,7 +144,7 @@ void tcp_handshake_establish(struct tcp_engine *e, uint32_t conn, const struct t
 	c->snd_wl1 = (uint32_t)s->pos;
 	c->snd_wl2 = (uint32_t)c->snd_una;
 	/* RFC 6928 section 2: a lost SYN says to start with one segment (RFC 5681 section 3.1). */
-	c->cwnd = is_first_syn ? tcp_recovery_initial_window(e, c) : c->mss;
+	c->cwnd = is_first_syn || has_crossed ? tcp_recovery_initial_window(e, c) : c->mss;
 	tcp_cc_start(c, c->cc, &e->config);
 	is_announced = (c->flags & CONN_PASSIVE) && (c->flags & CONN_FAST_OPEN);
 	tcp_set_state(e, conn, c->flags & CONN_FIN_QUEUED ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED);
@@ -214,7 +217,8 @@ void tcp_handshake_input_syn_sent(struct tcp_engine *e, uint32_t conn, struct tc
 		c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
 		c->snd_nxt =
 		    c->snd_nxt < 1 ? c->snd_nxt : 1; /* a peer that opens itself takes no data of a SYN */
-		c->backoff = 0;
+		if (c->backoff > 1)
+			c->backoff = 1; /* what is left of it says that a SYN was lost */
 		tcp_output_list(e, conn);
 		return;
 	}

@@ -34,7 +34,7 @@ static bool is_in_window(const struct tcp_conn *c, const struct tcp_segment *s)
  * at the same time, nothing else would ever come. */
 static bool is_ack_behind_probe(const struct tcp_conn *c, const struct tcp_segment *s)
 {
-	return s->end == s->pos && s->pos == c->rcv_nxt - 1 &&
+	return s->end == s->pos && s->pos == c->rcv_nxt - 1 && c->state != TCP_SYN_RCVD &&
 	       (s->flags & (TCP_SYN | TCP_FIN | TCP_ACK)) == TCP_ACK;
 }
 
