@@ -100,10 +100,10 @@ ixd_resident_kb() {
 	echo $sum
 }
 
-# ixd_conf_fast NAME: one core beside its application. Where there are only two CPUs, the peer needs one of
-# them, so application and core thread take turns on the other; then only the core thread spins.
+# ixd_conf_fast NAME: one core beside its application; both spin, as the kernel's server does. Where there are only
+# two CPUs, the peer needs one of them, so application and core thread take turns on the other.
 APP_CPU=2 APP_SPIN_US=1000 PLACEMENT=dedicated
-[ "$CPUS" -gt 2 ] || APP_CPU=$SERVER_CPU APP_SPIN_US=0 PLACEMENT=shared
+[ "$CPUS" -gt 2 ] || APP_CPU=$SERVER_CPU PLACEMENT=shared
 ixd_conf_fast() {
 	CORES="[ $SERVER_CPU ]" EXTRA="placement = \"$PLACEMENT\"; spin_us = 1000; ${EXTRA:-}" ixd_conf "$1"
 }
