@@ -59,6 +59,9 @@ IF="" check_says "no interface named: how to call it" 'check-nic: say make check
 check_says "no peer named: how to call it" 'check-nic: say make check-nic IF=' refused ""
 IF=nic9 check_says "no such interface" 'there is no interface nic9' refused netns:peer
 check_says "no such second interface" 'there is no interface nic9' refused nic9
+in_ix ip link add second type veth peer name third
+in_ix ip addr add 10.99.7.1/24 dev second
+check_says "the second interface has an address" 'second has addresses.* 10\.99\.7\.1/24; take them' refused second
 check_says "the interface as its own peer" 'IF and PEER are both ix0' refused ix0
 check_says "no such namespace" 'there is no network namespace nowhere' refused netns:nowhere
 FAR_IF="" check_says "the peer's interface is not named" 'PEER_IF must name' refused netns:peer
