@@ -60,9 +60,9 @@ void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes,
 		*credit = 0;
 }
 
-uint32_t tcp_cc_flight(const struct tcp_conn *c)
+uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una)
 {
-	uint32_t flight = tcp_seq_span(c->snd_una, c->snd_nxt);
+	uint32_t flight = tcp_seq_span(una, c->snd_nxt);
 
 	return flight > c->cwnd || (c->flags & CONN_CWND_FULL) ? c->cwnd : flight;
 }
@@ -72,11 +72,6 @@ uint32_t tcp_cc_at_least(const struct tcp_conn *c, uint32_t window, bool is_ecn)
 	uint32_t floor = is_ecn ? c->mss : 2u * c->mss;
 
 	return window > floor ? window : floor;
-}
-
-uint32_t tcp_cc_half_flight(const struct tcp_conn *c, bool is_ecn)
-{
-	return tcp_cc_at_least(c, tcp_cc_flight(c) / 2, is_ecn);
 }
 
 static void newreno_init(struct tcp_conn *c)
@@ -93,10 +88,10 @@ static void newreno_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *samp
 		tcp_cc_additive(c, &c->ccd.newreno.credit, left, c->cwnd);
 }
 
-static uint32_t newreno_ssthresh(struct tcp_conn *c, bool is_ecn)
+static uint32_t newreno_ssthresh(struct tcp_conn *c, uint32_t flight_bytes, bool is_ecn)
 {
 	c->ccd.newreno.credit = 0;
-	return tcp_cc_half_flight(c, is_ecn);
+	return tcp_cc_at_least(c, flight_bytes / 2, is_ecn);
 }
 
 const struct tcp_cc_ops tcp_cc_newreno = {

@@ -15,9 +15,9 @@ struct tcp_cc_ops {
 	void (*init)(struct tcp_conn *c);
 	/* An ACK outside recovery while cwnd was the limit: may raise cwnd. */
 	void (*on_ack)(struct tcp_conn *c, const struct tcp_ack_sample *sample, uint64_t now_ns);
-	/* A congestion event: the new window in bytes, which is the new ssthresh if that is not below two
-	 * segments. */
-	uint32_t (*ssthresh)(struct tcp_conn *c, bool is_ecn);
+	/* A congestion event, with FlightSize: the new window in bytes, which is the new ssthresh if that is
+	 * not below two segments. */
+	uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight_bytes, bool is_ecn);
 	/* Every ACK, for algorithms that count marks; may be NULL. */
 	void (*on_marks)(struct tcp_conn *c, const struct tcp_ack_sample *sample);
 };
@@ -32,14 +32,13 @@ uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_bytes);
 /* cwnd grows by one MSS for each `per_mss` bytes acknowledged; *credit carries the rest. */
 void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes, uint32_t per_mss);
 /*
- * FlightSize (RFC 5681) as it was after the last output: ACKs that came in one batch shrink what is in flight
- * one by one before anything can be sent again, and the last of them must not find that little was needed.
+ * FlightSize (RFC 5681) with all before `una` acknowledged, as it was after the last output: ACKs that came
+ * in one batch shrink what is in flight one by one before anything can be sent again, and the last of them
+ * must not find that little was needed.
  */
-uint32_t tcp_cc_flight(const struct tcp_conn *c);
+uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una);
 /* A window after a congestion event: two segments at least (RFC 5681 equation 4), one after a mark (RFC 3168
  * section 6.1.2, RFC 9438 section 4.6). */
 uint32_t tcp_cc_at_least(const struct tcp_conn *c, uint32_t window, bool is_ecn);
-/* The same for half of what is in flight. */
-uint32_t tcp_cc_half_flight(const struct tcp_conn *c, bool is_ecn);
 
 #endif

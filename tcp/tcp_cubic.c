@@ -233,10 +233,10 @@ static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 		q->per_mss = 0;
 }
 
-static uint32_t cubic_ssthresh(struct tcp_conn *c, bool is_ecn)
+static uint32_t cubic_ssthresh(struct tcp_conn *c, uint32_t flight_bytes, bool is_ecn)
 {
 	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
-	uint32_t ssthresh = (uint32_t)((uint64_t)tcp_cc_flight(c) * BETA_TENTHS / 10);
+	uint32_t ssthresh = (uint32_t)((uint64_t)flight_bytes * BETA_TENTHS / 10);
 
 	hystart_end(c);
 	q->epoch_ns = 0;

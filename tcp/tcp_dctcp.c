@@ -46,13 +46,13 @@ static void dctcp_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 		tcp_cc_additive(c, &c->ccd.dctcp.credit, left, c->cwnd);
 }
 
-static uint32_t dctcp_ssthresh(struct tcp_conn *c, bool is_ecn)
+static uint32_t dctcp_ssthresh(struct tcp_conn *c, uint32_t flight_bytes, bool is_ecn)
 {
 	uint32_t ssthresh;
 
 	c->ccd.dctcp.credit = 0;
 	if (!is_ecn)
-		return tcp_cc_half_flight(c, false); /* section 3.5: loss as in any TCP */
+		return tcp_cc_at_least(c, flight_bytes / 2, false); /* section 3.5: loss as in any TCP */
 	ssthresh = c->cwnd - (uint32_t)((uint64_t)c->cwnd * c->ccd.dctcp.alpha >> 11);
 	return tcp_cc_at_least(c, ssthresh, true);
 }

@@ -159,12 +159,14 @@ static void restart_after_idle(struct turn *t)
 	struct tcp_conn *c = t->c;
 	uint32_t window;
 
-	if (c->snd_nxt != c->snd_una || !(c->flags & CONN_SENT_ANY) || c->phase != TCP_PHASE_OPEN ||
+	if (c->snd_nxt != c->snd_una || !(c->flags & CONN_SENT_ANY) || c->phase > TCP_PHASE_CWR ||
 	    t->e->now_ns - c->sent_ns < tcp_rto_ns(c, &t->e->config))
 		return;
 	window = tcp_recovery_initial_window(t->e, c);
 	if (c->cwnd > window)
 		c->cwnd = window;
+	if (c->cwnd == 0)
+		c->cwnd = c->mss; /* the timer, too, would have expired */
 }
 
 static void note_new_data(struct turn *t, uint32_t len, uint32_t went, uint32_t mss)

@@ -78,7 +78,7 @@ static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp
 
 	if (c->phase != TCP_PHASE_CWR) {
 		save_undo(c);
-		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
 		owe_cwr(c);
 	}
 	c->phase = TCP_PHASE_RECOVERY;
@@ -133,8 +133,9 @@ static void prr_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
 
 static void leave_recovery(struct tcp_conn *c)
 {
-	/* RFC 9937: PRR ends with cwnd = ssthresh. After an RTO cwnd has grown by itself. */
-	if (c->phase != TCP_PHASE_LOSS)
+	/* RFC 9937: PRR ends with cwnd = ssthresh. After an RTO cwnd has grown by itself, and after a mark it
+	 * may be smaller. */
+	if (c->phase == TCP_PHASE_RECOVERY)
 		c->cwnd = c->ssthresh > c->mss ? c->ssthresh : c->mss;
 	/* RFC 8985 section 6.2 step 4: so many recoveries, fast ones or by timeout, without a D-SACK. */
 	if (c->phase >= TCP_PHASE_RECOVERY && c->reo_wnd_persist > 0 && --c->reo_wnd_persist == 0)
@@ -221,14 +222,20 @@ static bool is_new_mark(const struct tcp_conn *c, const struct tcp_ack_sample *s
 
 /* For a mark, or for a loss that the probe has repaired (RFC 8985 section 7.4.2). A mark may leave one
  * segment where a loss leaves two (RFC 3168 section 6.1.2, RFC 9438 section 4.6). */
-static void enter_cwr(struct tcp_conn *c, bool is_mark)
+static void enter_cwr(struct tcp_conn *c, const struct tcp_ack_sample *sample, bool is_mark)
 {
-	c->cwnd = tcp_cc_ops_of(c)->ssthresh(c, is_mark);
+	bool is_one = is_mark && c->cwnd <= c->mss;
+
+	/* What was in flight before this ACK, which may be one for all of it. */
+	c->cwnd = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, sample->prior_una), is_mark);
 	c->ssthresh = c->cwnd > 2u * c->mss ? c->cwnd : 2u * c->mss;
 	c->phase = TCP_PHASE_CWR;
 	c->recovery_point = c->snd_nxt;
 	owe_cwr(c);
 	c->flags &= ~(uint32_t)CONN_UNDO;
+	/* Less than one segment a round trip is one for each expiry of the timer. */
+	if (is_one)
+		c->cwnd = 0;
 }
 
 static void in_recovery(struct tcp_engine *e, uint32_t conn, struct tcp_ack_sample *sample)
@@ -252,8 +259,9 @@ static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_
 	bool is_limited =
 	    (c->flags & CONN_CWND_LIMITED) || (c->cwnd < c->ssthresh && sample->prior_flight >= c->cwnd / 2);
 
-	/* An ACK that tells of marks opens nothing (RFC 3168 section 6.1.2). */
-	if (sample->acked_bytes > 0 && is_limited && !sample->is_ece && c->cwnd < TCP_CWND_MAX / 2)
+	/* An ACK that tells of marks opens nothing, and with a window of 0 only the timer does (RFC 3168
+	 * section 6.1.2). */
+	if (sample->acked_bytes > 0 && is_limited && !sample->is_ece && c->cwnd - 1 < TCP_CWND_MAX / 2)
 		tcp_cc_ops_of(c)->on_ack(c, sample, e->now_ns);
 }
 
@@ -288,7 +296,7 @@ void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_s
 	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
 		enter_recovery(e, conn, sample);
 	else if (c->phase == TCP_PHASE_OPEN && (is_new_mark(c, sample) || is_probe_repair))
-		enter_cwr(c, !is_probe_repair);
+		enter_cwr(c, sample, !is_probe_repair);
 	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
 		in_recovery(e, conn, sample);
 	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
@@ -321,7 +329,7 @@ void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 	if (c->phase != TCP_PHASE_LOSS || c->snd_una >= c->recovery_point) {
 		if (c->phase != TCP_PHASE_RECOVERY)
 			save_undo(c);
-		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
 	}
 	c->phase = TCP_PHASE_LOSS;
 	c->recovery_point = c->snd_nxt;

@@ -54,7 +54,7 @@ static void schedule_tail_probe(struct tcp_engine *e, uint32_t conn)
 	if (c->flags & CONN_REO_TIMER)
 		return;
 	timeout = tcp_tlp_timeout_ns(e, conn);
-	if (timeout == 0 || (c->flags & CONN_PERSIST))
+	if (timeout == 0 || (c->flags & CONN_PERSIST) || c->cwnd == 0)
 		c->loss_deadline_ns = 0;
 	else if (e->now_ns + timeout < c->rto_deadline_ns)
 		c->loss_deadline_ns = e->now_ns + timeout;
@@ -77,7 +77,7 @@ void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress)
 	if (!has_in_flight(c)) {
 		if (!(c->flags & CONN_PERSIST))
 			stop(c);
-		else if (c->snd_wnd > 0 || !has_unsent(c))
+		else if ((c->snd_wnd > 0 && c->cwnd > 0) || !has_unsent(c))
 			stop(c), c->backoff = 0;
 		return;
 	}
@@ -187,6 +187,8 @@ static void expire_probe(struct tcp_engine *e, uint32_t conn)
 			return;
 		}
 		c->flags |= CONN_PROBE_OWED;
+	} else if (c->cwnd == 0) {
+		c->cwnd = c->mss; /* one segment for each expiry (RFC 3168 section 6.1.2) */
 	} else if (!has_in_flight(c)) {
 		c->snd_wnd_max = c->snd_wnd; /* sender's override: what fits goes, however little it is */
 	}

@@ -131,7 +131,7 @@ static bool conn_holds(struct look *k)
 			      c->snd_end);
 	if (c->snd_nxt > c->snd_end && !(c->flags & CONN_FIN_QUEUED) && c->state >= TCP_ESTABLISHED)
 		return broken(k, "a FIN is out that nobody asked for");
-	if (c->state >= TCP_ESTABLISHED && c->cwnd < c->mss)
+	if (c->state >= TCP_ESTABLISHED && c->cwnd != 0 && c->cwnd < c->mss)
 		return broken(k, "cwnd %u below mss %u", c->cwnd, c->mss);
 	if (c->rcv_adv > c->rcv_limit)
 		return broken(k, "offers up to %" PRId64 ", limit %" PRId64, c->rcv_adv, c->rcv_limit);

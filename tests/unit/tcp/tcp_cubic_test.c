@@ -35,7 +35,7 @@ static void ack(struct tcp_conn *c, uint32_t bytes, uint64_t now_ns, uint64_t rt
 /* A loss: ssthresh from the algorithm, cwnd there, as recovery leaves it. */
 static void lose(struct tcp_conn *c)
 {
-	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, false);
+	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
 	c->cwnd = c->ssthresh;
 	c->snd_nxt = c->snd_una + c->cwnd;
 }
@@ -236,7 +236,7 @@ Test(tcp_dctcp, rfc8257_3_3_alpha)
 	c.snd_una = c.snd_nxt;
 	cr_assert_eq(c.ccd.dctcp.alpha, 1024);
 	/* alpha = 1: a marked window halves cwnd (section 3.3 step 8) */
-	cr_assert_eq(cc->ssthresh(&c, true), 5 * MSS);
+	cr_assert_eq(cc->ssthresh(&c, 10 * MSS, true), 5 * MSS);
 	/* WindowEnd itself is of the window still (step 5) */
 	cc->on_marks(&c, &clean);
 	cr_assert_eq(c.ccd.dctcp.alpha, 1024);
@@ -248,8 +248,8 @@ Test(tcp_dctcp, rfc8257_3_3_alpha)
 	cc->on_marks(&c, &marked);
 	cr_assert_eq(c.ccd.dctcp.alpha, 964); /* 960 - 60 + 64 */
 	c.ccd.dctcp.alpha = 102;              /* about 0.1: cwnd * (1 - 0.05) */
-	cr_assert_eq(cc->ssthresh(&c, true), 10000 - 498);
+	cr_assert_eq(cc->ssthresh(&c, 10 * MSS, true), 10000 - 498);
 	/* a loss is a loss (section 3.5) */
 	c.snd_nxt = c.snd_una + 10 * MSS;
-	cr_assert_eq(cc->ssthresh(&c, false), 5 * MSS);
+	cr_assert_eq(cc->ssthresh(&c, 10 * MSS, false), 5 * MSS);
 }
