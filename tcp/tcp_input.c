@@ -121,6 +121,7 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		answer_unacceptable(e, conn, s);
 		if (!is_ack_behind_probe(c, s))
 			return false;
+		is_late = true; /* RFC 7323 section 5.3 (R2): its timestamp is not taken from out there */
 	}
 	if (s->flags & TCP_SYN) { /* RFC 5961 section 4.2 */
 		if (tcp_challenge_allowed(e, conn))
