@@ -148,8 +148,10 @@ bool tcp_ack_input(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 	if (!is_ack_acceptable(e, conn, s))
 		return false;
 	has_window_changed = s->ack_pos >= c->snd_una && tcp_ack_update_window(e, conn, s);
-	sample.is_ece =
-	    (s->flags & TCP_ECE) && (c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN;
+	/* Not of an ACK that was overtaken: it may be from before CWR was heard. */
+	sample.is_ece = (s->flags & TCP_ECE) &&
+			(c->options & (TCP_INFO_ECN | TCP_INFO_ACCECN)) == TCP_INFO_ECN &&
+			s->ack_pos >= c->snd_una;
 	sample.is_dup = is_duplicate(c, s, has_window_changed) && has_in_flight;
 	if (s->ack_pos > c->snd_una)
 		take_cumulative(e, conn, s, &sample);
