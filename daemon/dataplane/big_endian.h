@@ -31,10 +31,15 @@ static inline void store_be32(uint8_t *at, uint32_t value)
 	at[3] = (uint8_t)value;
 }
 
-/* A 16-bit value as it adds to an Internet checksum that is kept in memory order. */
+/* A value as it adds to an Internet checksum that is kept in memory order. */
 static inline uint64_t sum_of_be16(uint32_t value)
 {
 	return __builtin_bswap16((uint16_t)value);
+}
+
+static inline uint64_t sum_of_be32(uint32_t value)
+{
+	return __builtin_bswap32(value);
 }
 
 #endif

@@ -50,7 +50,7 @@ static void header_finish(struct core *core, const struct train *t, uint32_t len
 	uint8_t flags = (uint8_t)t->emit->flags;
 	uint16_t check;
 
-	memcpy(header, t->header, t->payload_off);
+	ip_train_header_write(core, t, header);
 	core->ip->next_id = (uint16_t)(id + 1 + len / t->emit->mss);
 	store_be16(ip + 2, ip_bytes);
 	store_be16(ip + 4, id);
@@ -103,7 +103,7 @@ int64_t ip_large_send(struct core *core, const struct train *t)
 {
 	const struct tcp_emit *emit = t->emit;
 	uint8_t head[VNET_BYTES + IP_HEADER_MAX];
-	struct iovec parts[1 + PIECES_MAX] = {{.iov_base = head, .iov_len = VNET_BYTES + t->payload_off}};
+	struct iovec parts[1 + PIECES_MAX]; /* no initial value: most trains are one segment, and end here */
 	struct virtio_net_hdr vnet;
 	uint32_t len, count = PIECES_MAX;
 	int fd;
@@ -119,6 +119,7 @@ int64_t ip_large_send(struct core *core, const struct train *t)
 	fd = len > (SEGMENTS_MIN - 1) * emit->mss ? xsk_tx_overtake(core, t->way.iface) : -1;
 	if (fd < 0)
 		return 0;
+	parts[0] = (struct iovec){.iov_base = head, .iov_len = VNET_BYTES + t->payload_off};
 	vnet_make(t, &vnet);
 	memcpy(head, &vnet, VNET_BYTES);
 	header_finish(core, t, len, head + VNET_BYTES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IPv4 out: the engine's trains become frames. The header is made once per train and patched per segment; the
- * payload is copied from the client's memory with its checksum folded into the copy.
+ * IPv4 out: the engine's trains become frames. What is the same in all segments of a train is summed once;
+ * the payload is copied from the client's memory with its checksum folded into the copy.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +10,15 @@
 #include "daemon/dataplane/ip_train.h"
 #include "daemon/dataplane/xsk.h"
 
-#define PACKET_MAX    (IXD_FRAME_BYTES - IP_TX_OFF)
-#define IP4_TTL       64
+#define PACKET_MAX            (IXD_FRAME_BYTES - IP_TX_OFF)
+#define IP4_TTL               64u
+#define IP4_VERSION_AND_BYTES (4u << 4 | IP4_HEADER_BYTES / 4)
+#define OPTION_WORD           4u
+#define OPTIONS_BYTES_TS      12u
 /* Frames sent per turn, in batches of the configured bound: so long as there is much to send, received
  * packets wait for so many at the most. */
-#define TX_BATCHES    4
-#define TX_FRAMES_MIN 256u
+#define TX_BATCHES            4
+#define TX_FRAMES_MIN         256u
 
 struct ip_core *ip_core_new(void)
 {
@@ -76,24 +79,29 @@ int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_
 	return 0;
 }
 
-/* The way that the connection remembers, while nothing has changed; else a new look at the routes. */
-static int way_find(struct core *core, const struct tcp_emit *emit, struct ip_way *way)
+/* What the connection remembers, while nothing has changed. */
+static bool way_is_known(const struct core *core, const struct conn_record *record, struct ip_way *way)
 {
 	const struct mirror *m = core->mirror;
-	struct conn_record other = {.neigh = MIRROR_NO_NEIGH};
-	struct conn_record *record = emit->conn == TCP_NONE ? &other : &core->conns[emit->conn];
-	struct mirror_hop hop;
-	int r;
 
-	if (record->neigh < MIRROR_NEIGHS_MAX && record->iface < core->ip->ifaces_count &&
-	    record->route_generation == __atomic_load_n(&m->generation, __ATOMIC_ACQUIRE) &&
-	    mirror_neigh_mac(m, record->neigh, way->mac)) {
-		way->iface = record->iface;
-		way->vlan = m->neighs[record->neigh].vlan;
-		way->has_mac = true;
-		return 0;
-	}
-	r = route_resolve(core, emit->tuple, record, &hop);
+	if (record->neigh >= MIRROR_NEIGHS_MAX || record->iface >= core->ip->ifaces_count ||
+	    record->route_generation != __atomic_load_n(&m->generation, __ATOMIC_ACQUIRE) ||
+	    !mirror_neigh_mac(m, record->neigh, way->mac))
+		return false;
+	way->iface = record->iface;
+	way->vlan = m->neighs[record->neigh].vlan;
+	way->has_mac = true;
+	return true;
+}
+
+/* A new look at the routes. */
+static int way_resolve(struct core *core, const struct tcp_emit *emit, struct conn_record *record,
+		       struct ip_way *way)
+{
+	const struct mirror *m = core->mirror;
+	struct mirror_hop hop;
+	int r = route_resolve(core, emit->tuple, record, &hop);
+
 	if (r < 0)
 		return r;
 	way->iface = hop.iface;
@@ -103,42 +111,103 @@ static int way_find(struct core *core, const struct tcp_emit *emit, struct ip_wa
 	return 0;
 }
 
-static void ip_header_make(struct train *t, uint8_t *ip)
+static int way_find(struct core *core, const struct tcp_emit *emit, struct ip_way *way)
+{
+	if (emit->conn == TCP_NONE) {
+		struct conn_record nobody = {.neigh = MIRROR_NO_NEIGH};
+
+		return way_resolve(core, emit, &nobody, way);
+	}
+	if (way_is_known(core, &core->conns[emit->conn], way))
+		return 0;
+	return way_resolve(core, emit, &core->conns[emit->conn], way);
+}
+
+/* Data offset and the flag beside it. */
+static uint8_t tcp_offset_byte(const struct tcp_emit *emit)
+{
+	return (uint8_t)((TCP_HEADER_BYTES + emit->options_len) / 4 << 4 | emit->flags >> 8);
+}
+
+/* In the engine's pieces: see train_sums_make(). */
+static void options_copy_ts(uint8_t *to, const uint8_t *options)
+{
+	uint32_t words[OPTIONS_BYTES_TS / OPTION_WORD];
+
+	for (unsigned i = 0; i < OPTIONS_BYTES_TS / OPTION_WORD; i++)
+		memcpy(&words[i], options + (size_t)i * OPTION_WORD, OPTION_WORD);
+	memcpy(to, words, OPTIONS_BYTES_TS);
+}
+
+static uint64_t load_sum(const uint8_t *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* Sums are made of the values and not of the header: to read back bytes that were written in other pieces
+ * waits until they are in the cache, and a frame's lines are with the CPU that has sent us its last packet.
+ */
+static void train_sums_make(struct train *t)
+{
+	const struct tcp_emit *emit = t->emit;
+	const struct tcp_tuple *tuple = emit->tuple;
+	uint64_t addresses = load_sum(tuple->local + 12) + load_sum(tuple->remote + 12);
+
+	t->ip_sum = addresses + sum_of_be16(IP4_VERSION_AND_BYTES << 8 | (emit->ecn & 3u)) +
+		    sum_of_be16(IP4_FLAG_DF) + sum_of_be16(IP4_TTL << 8 | IP_PROTO_TCP);
+	t->pseudo_sum = addresses + sum_of_be16(IP_PROTO_TCP);
+	t->tcp_sum = t->pseudo_sum + sum_of_be16(tuple->local_port) + sum_of_be16(tuple->remote_port) +
+		     sum_of_be32(emit->ack) + sum_of_be16((uint32_t)tcp_offset_byte(emit) << 8) +
+		     sum_of_be16(emit->window);
+	for (uint32_t i = 0; i < emit->options_len; i += OPTION_WORD)
+		t->tcp_sum += load_sum(emit->options + i);
+}
+
+static void ip_header_write(const struct train *t, uint8_t *ip)
 {
 	const struct tcp_tuple *tuple = t->emit->tuple;
 
 	memset(ip, 0, IP4_HEADER_BYTES);
-	ip[0] = 4 << 4 | IP4_HEADER_BYTES / 4;
+	ip[0] = IP4_VERSION_AND_BYTES;
 	ip[1] = t->emit->ecn & 3;
 	store_be16(ip + 6, IP4_FLAG_DF);
 	ip[8] = IP4_TTL;
 	ip[9] = IP_PROTO_TCP;
 	memcpy(ip + 12, tuple->local + 12, 4);
 	memcpy(ip + 16, tuple->remote + 12, 4);
-	t->ip_sum = inet_checksum_add(0, ip, IP4_HEADER_BYTES);
 }
 
-static void tcp_header_make(const struct tcp_emit *emit, uint8_t *tcp)
+static void tcp_header_write(const struct tcp_emit *emit, uint8_t *tcp)
 {
 	memset(tcp, 0, TCP_HEADER_BYTES);
 	store_be16(tcp, emit->tuple->local_port);
 	store_be16(tcp + 2, emit->tuple->remote_port);
 	store_be32(tcp + 8, emit->ack);
-	tcp[12] = (uint8_t)((TCP_HEADER_BYTES + emit->options_len) / 4 << 4 | emit->flags >> 8);
+	tcp[12] = tcp_offset_byte(emit);
 	store_be16(tcp + 14, emit->window);
-	memcpy(tcp + TCP_HEADER_BYTES, emit->options, emit->options_len);
+	/* Nearly always timestamps, or nothing: a copy of any length takes longer to begin than to do. */
+	if (emit->options_len == OPTIONS_BYTES_TS)
+		options_copy_ts(tcp + TCP_HEADER_BYTES, emit->options);
+	else
+		memcpy(tcp + TCP_HEADER_BYTES, emit->options, emit->options_len);
 }
 
-static void train_header_make(const struct core *core, struct train *t)
+void ip_train_header_write(const struct core *core, const struct train *t, uint8_t *header)
 {
-	const struct tcp_emit *emit = t->emit;
+	eth_output(core->ip, &t->way, header);
+	ip_header_write(t, header + t->ip_off);
+	tcp_header_write(t->emit, header + t->tcp_off);
+}
 
-	t->ip_off = eth_output(core->ip, &t->way, t->header);
+static void train_make(struct train *t)
+{
+	t->ip_off = ETH_HEADER_BYTES + (t->way.vlan != 0 ? ETH_VLAN_BYTES : 0);
 	t->tcp_off = t->ip_off + IP4_HEADER_BYTES;
-	t->payload_off = t->tcp_off + TCP_HEADER_BYTES + emit->options_len;
-	ip_header_make(t, t->header + t->ip_off);
-	tcp_header_make(emit, t->header + t->tcp_off);
-	t->pseudo_sum = inet_checksum_pseudo(emit->tuple->local, emit->tuple->remote, IP_PROTO_TCP, 0);
+	t->payload_off = t->tcp_off + TCP_HEADER_BYTES + t->emit->options_len;
+	train_sums_make(t);
 }
 
 static uint8_t segment_flags(const struct tcp_emit *emit, bool is_first, bool is_last)
@@ -160,10 +229,11 @@ static bool segment_make(struct core *core, const struct train *t, uint32_t at, 
 	uint32_t tcp_bytes = t->payload_off - t->tcp_off + len;
 	uint32_t ip_bytes = IP4_HEADER_BYTES + tcp_bytes;
 	uint16_t id = core->ip->next_id++;
-	uint64_t sum = t->pseudo_sum + sum_of_be16(tcp_bytes);
+	uint8_t flags = segment_flags(emit, at == 0, at + len == emit->payload_len);
+	uint64_t sum = t->tcp_sum + sum_of_be16(tcp_bytes) + sum_of_be32(emit->seq + at) + sum_of_be16(flags);
 	uint16_t check;
 
-	memcpy(data, t->header, t->payload_off);
+	ip_train_header_write(core, t, data);
 	if (len > 0 &&
 	    !conn_gather(core, emit->conn, emit->payload_off + at, len, data + t->payload_off, &sum))
 		return false;
@@ -172,8 +242,8 @@ static bool segment_make(struct core *core, const struct train *t, uint32_t at, 
 	check = inet_checksum_fold(t->ip_sum + sum_of_be16(ip_bytes) + sum_of_be16(id));
 	memcpy(ip + 10, &check, sizeof(check));
 	store_be32(tcp + 4, emit->seq + at);
-	tcp[13] = segment_flags(emit, at == 0, at + len == emit->payload_len);
-	check = inet_checksum_fold(inet_checksum_add(sum, tcp, t->payload_off - t->tcp_off));
+	tcp[13] = flags;
+	check = inet_checksum_fold(sum);
 	memcpy(tcp + 16, &check, sizeof(check));
 	return true;
 }
@@ -235,7 +305,7 @@ int64_t ip_output(void *ctx, const struct tcp_emit *emit)
 		core->stats->drop_tx_no_route++;
 		return r;
 	}
-	train_header_make(core, &t);
+	train_make(&t);
 	if (t.payload_off + (emit->payload_len < emit->mss ? emit->payload_len : emit->mss) > PACKET_MAX)
 		return -EMSGSIZE;
 	large = ip_large_send(core, &t);

@@ -17,8 +17,11 @@ struct train {
 	uint32_t ip_off, tcp_off, payload_off; /* from the Ethernet header */
 	uint64_t pseudo_sum;                   /* of the addresses and the protocol */
 	uint64_t ip_sum;                       /* of the IP header without length and id */
-	uint8_t header[IP_HEADER_MAX];
+	uint64_t tcp_sum; /* of pseudo and TCP header without length, sequence number and flags */
 };
+
+/* Writes the headers as they are in all segments, t->payload_off bytes; the rest is zero. */
+void ip_train_header_write(const struct core *core, const struct train *t, uint8_t *header);
 
 /* Sends the first part of a train by one system call, so much as one such call can take. Returns payload
  * bytes sent; 0 when that cannot be or is not worth it, and the train must go packet by packet; -EAGAIN when
