@@ -99,6 +99,18 @@ bool channels_have_commands(const struct client_side *side)
 	return false;
 }
 
+bool channels_have_untaken(const struct client_side *side)
+{
+	for (uint32_t i = 0; i < side->polled_count; i++) {
+		const struct channel *channel = &side->channel[side->polled[i]];
+
+		/* A lie costs a bounded number of yields, see hand_over(). */
+		if (ix_ring_load(&channel->theirs->evt_cons) != channel->evt_published)
+			return true;
+	}
+	return false;
+}
+
 void channel_mark_busy(struct channel *channel)
 {
 	struct client_side *side = channel->side;

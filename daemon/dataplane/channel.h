@@ -145,6 +145,9 @@ uint32_t channel_commands_waiting(struct channel *channel);
 /* A short look, while nothing else is to be done: whether a client may have commands. True as well where a
  * look at all of them would not be short. */
 bool channels_have_commands(const struct client_side *side);
+/* As short a look, at the clients that are looked at in every turn only: whether one of them has not taken
+ * all events that it was told. */
+bool channels_have_untaken(const struct client_side *side);
 /* The client broke the protocol; reason is static text. */
 void channel_fault(struct channel *channel, const char *reason);
 /* Something is to be posted or published: event_flush() will look at it. */

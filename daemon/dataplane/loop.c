@@ -86,6 +86,14 @@ static bool timers_run(struct core *core)
 	return has_run;
 }
 
+/* Shared core: lets the application run, unless it has done so already: a thread that was woken may take the
+ * CPU at once, and to yield after its answer would only send it to sleep. */
+static void hand_over(struct core *core)
+{
+	if (core->clients->idle_count > 0 || channels_have_untaken(core->clients))
+		sched_yield();
+}
+
 /* Shared core: the application takes its turn as soon as it has been told something, so that its answers, and
  * our ACKs on them, leave with this batch. Both yield to each other, so both must have the same priority: a
  * favoured thread would not let go. */
@@ -93,7 +101,7 @@ static enum commands clients_run(struct core *core, struct turn *turn, uint64_t 
 {
 	event_flush(core);
 	if (core->config.is_shared_core != 0 && core->stats->events != events_before) {
-		sched_yield();
+		hand_over(core);
 		turn->has_yielded = true;
 	}
 	return command_drain(core, core->config.batch * COMMANDS_PER_PACKET);
@@ -248,10 +256,20 @@ static void watch(struct core *core)
 	}
 }
 
+/* Whether the application should have the CPU while the core waits for packets. The scheduler may have chosen
+ * the core's thread once more when it yielded, since by its accounts the application had more than its share;
+ * each yield gives up the rest of a slice, so another one soon has its effect. Not before nothing else is to
+ * do: under load more packets come first, and more events for the application at once. */
+static bool must_yield(const struct core *core, tcp_time yielded_at)
+{
+	return core->config.is_shared_core != 0 &&
+	       (core->now.ns - yielded_at.ns >= IDLE_YIELD_NS || channels_have_untaken(core->clients));
+}
+
 static void spin(struct core *core, tcp_time *yielded_at)
 {
 	watch(core);
-	if (!core->config.is_shared_core || core->now.ns - yielded_at->ns < IDLE_YIELD_NS)
+	if (!must_yield(core, *yielded_at))
 		return;
 	sched_yield();
 	*yielded_at = clock_now();
