@@ -16,7 +16,8 @@ struct tcp_engine;
 
 #define TCP_MSS_MIN           88u /* payload + options that any path takes; guards against absurd MSS options */
 #define TCP_MSS_DEFAULT       536u /* RFC 9293 section 3.7.1: when the peer sends no MSS option */
-#define TCP_WSCALE_MAX        14   /* RFC 7323 section 2.3 */
+#define TCP_MSS_DEFAULT_IPV6  1220u
+#define TCP_WSCALE_MAX        14 /* RFC 7323 section 2.3 */
 #define TCP_NO_WSCALE         0xff
 #define TCP_CWND_MAX          (1u << 30)
 #define TCP_SSTHRESH_INFINITE TCP_CWND_MAX

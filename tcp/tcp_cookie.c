@@ -56,7 +56,7 @@ void tcp_cookie_send(struct tcp_engine *e, const struct tcp_segment *s, const st
 	bool has_ecn = use_ecn && has_ts && (s->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
 	bool has_wscale = s->wscale != TCP_NO_WSCALE && e->config.window_scaling && has_ts;
 	uint16_t our_mss = tcp_handshake_mss(&s->tuple, path->mtu);
-	uint16_t peer_mss = s->mss != 0 ? s->mss : TCP_MSS_DEFAULT;
+	uint16_t peer_mss = s->mss != 0 ? s->mss : tcp_handshake_default_mss(&s->tuple);
 	struct tcp_syn_options o = {
 	    .mss = our_mss,
 	    .wscale = TCP_NO_WSCALE,

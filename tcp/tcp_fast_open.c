@@ -10,6 +10,7 @@
 
 #include "tcp/tcp_data.h"
 #include "tcp/tcp_engine.h"
+#include "tcp/tcp_handshake.h"
 #include "tcp/tcp_hash.h"
 #include "tcp/tcp_recovery.h"
 
@@ -207,7 +208,7 @@ void tcp_fast_open_input_syn_ack(struct tcp_engine *e, uint32_t conn, const stru
 	entry = cache_get(e, c->tuple.remote);
 	memcpy(entry->cookie, s->fast_open, s->fast_open_len);
 	entry->cookie_len = s->fast_open_len;
-	entry->mss = s->mss != 0 ? s->mss : TCP_MSS_DEFAULT;
+	entry->mss = s->mss != 0 ? s->mss : tcp_handshake_default_mss(&c->tuple);
 	entry->blocked_until_s = 0;
 }
 

@@ -25,6 +25,11 @@ bool tcp_handshake_is_ipv4(const struct tcp_tuple *tuple)
 	return memcmp(tuple->remote, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
+uint16_t tcp_handshake_default_mss(const struct tcp_tuple *tuple)
+{
+	return tcp_handshake_is_ipv4(tuple) ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT_IPV6;
+}
+
 uint16_t tcp_handshake_mss(const struct tcp_tuple *tuple, uint16_t mtu)
 {
 	unsigned headers = tcp_handshake_is_ipv4(tuple) ? IPV4_AND_TCP_BYTES : IPV6_AND_TCP_BYTES;
@@ -70,7 +75,7 @@ void tcp_handshake_start(struct tcp_engine *e, uint32_t conn, const struct tcp_p
 void tcp_handshake_negotiate(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
-	uint16_t peer_mss = s->mss != 0 ? s->mss : TCP_MSS_DEFAULT;
+	uint16_t peer_mss = s->mss != 0 ? s->mss : tcp_handshake_default_mss(&c->tuple);
 
 	if (peer_mss < TCP_MSS_MIN)
 		peer_mss = TCP_MSS_MIN;

@@ -17,6 +17,8 @@ void tcp_handshake_input_syn_rcvd(struct tcp_engine *e, uint32_t conn, struct tc
 /* The window scale with which so large a window can be told (RFC 7323 section 2.3). */
 uint8_t tcp_handshake_wscale(uint32_t window_max);
 bool tcp_handshake_is_ipv4(const struct tcp_tuple *tuple);
+/* What a peer takes who sends no MSS option (RFC 9293 section 3.7.1, MUST-15). */
+uint16_t tcp_handshake_default_mss(const struct tcp_tuple *tuple);
 /* The largest payload without options that fits the path. */
 uint16_t tcp_handshake_mss(const struct tcp_tuple *tuple, uint16_t mtu);
 

@@ -10,7 +10,8 @@
 #define PATH_MTU_MIN_IPV6         1280u
 #define PATH_MTU_MIN              576u /* smaller ones are not believed; every IPv4 host takes this much */
 #define BLACKHOLE_MSS             512u
-#define BLACKHOLE_TIMEOUTS        2 /* in a row before full segments are suspected */
+#define BLACKHOLE_MSS_IPV6        (PATH_MTU_MIN_IPV6 - 60u) /* RFC 8201 section 4: never below that path */
+#define BLACKHOLE_TIMEOUTS        2                         /* in a row before full segments are suspected */
 #define BLACKHOLE_TIMEOUTS_PROVEN 4 /* when so many bytes have passed before: more likely it is loss */
 #define PROVEN_BYTES              65536
 #define PROBE_UP_S                300
@@ -53,6 +54,7 @@ static bool is_size_suspected(unsigned timeouts_more)
 void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t small = tcp_handshake_is_ipv4(&c->tuple) ? BLACKHOLE_MSS : BLACKHOLE_MSS_IPV6;
 	unsigned timeouts = c->snd_una > PROVEN_BYTES ? BLACKHOLE_TIMEOUTS_PROVEN : BLACKHOLE_TIMEOUTS;
 
 	if (c->backoff < timeouts)
@@ -62,12 +64,12 @@ void tcp_icmp_suspect_blackhole(struct tcp_engine *e, uint32_t conn)
 			restore(c);
 		return;
 	}
-	if (c->mss_max <= BLACKHOLE_MSS)
+	if (c->mss_max <= small)
 		return;
 	e->stats->black_holes++;
 	c->flags |= CONN_BLACKHOLE;
 	c->blackhole_s = (uint32_t)(e->now_ns / NS_PER_S);
-	tcp_conn_set_mss(c, BLACKHOLE_MSS);
+	tcp_conn_set_mss(c, small);
 }
 
 void tcp_icmp_probe_up(struct tcp_engine *e, uint32_t conn)

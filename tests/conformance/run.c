@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/conformance/script.h"
+#include "tests/rig/wire.h"
 
 bool script_fail(struct script *s, const char *format, ...)
 {
@@ -148,15 +149,12 @@ static void do_wait(struct script *s)
 
 /* ---- the user */
 
-static const uint8_t local_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
-const uint8_t script_remote_address[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2};
-
 static void do_listen(struct script *s)
 {
 	int64_t listener;
 
 	script_start(s);
-	listener = tcp_listen(s->rig->engine, local_address, RIG_LOCAL_PORT, 0, &s->params);
+	listener = tcp_listen(s->rig->engine, s->rig->hosts[0], RIG_LOCAL_PORT, 0, &s->params);
 	s->rig->listener = (uint32_t)listener;
 	if (listener < 0)
 		script_fail(s, "listen: %ld", listener);
@@ -168,8 +166,8 @@ static void do_connect(struct script *s)
 	int64_t result;
 
 	script_start(s);
-	memcpy(tuple.local, local_address, 16);
-	memcpy(tuple.remote, script_remote_address, 16);
+	memcpy(tuple.local, s->rig->hosts[0], 16);
+	memcpy(tuple.remote, s->rig->hosts[1], 16);
 	result = tcp_connect(s->rig->engine, now(s), &tuple, &s->params);
 	s->rig->conn = (uint32_t)result;
 	if (result < 0)
@@ -262,8 +260,8 @@ static void do_icmp(struct script *s)
 		icmp = TCP_ICMP_FRAG_NEEDED;
 		mtu = (uint16_t)script_number(s);
 	}
-	memcpy(tuple.local, local_address, 16);
-	memcpy(tuple.remote, script_remote_address, 16);
+	memcpy(tuple.local, s->rig->hosts[0], 16);
+	memcpy(tuple.remote, s->rig->hosts[1], 16);
 	tcp_icmp_input(s->rig->engine, now(s), &tuple, s->rig->iss + seq, icmp, mtu);
 	rig_output(s->rig);
 }
@@ -427,6 +425,8 @@ static void do_set(struct script *s)
 		set_fast_open(s);
 	else if (strcmp(w, "fast_open_pending") == 0)
 		r->config.fast_open_pending = (uint32_t)script_number(s);
+	else if (strcmp(w, "ipv6") == 0)
+		r->hosts = is_on(s) ? wire_hosts_ipv6 : wire_hosts;
 	else if (strcmp(w, "mtu") == 0)
 		r->path.mtu = (uint16_t)script_number(s);
 	else if (strcmp(w, "window") == 0)

@@ -19,8 +19,6 @@ struct script {
 	unsigned count, at;
 };
 
-extern const uint8_t script_remote_address[16];
-
 /* Prints why, once, and ends the script. Always false. */
 bool script_fail(struct script *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The next word of the line, NULL at its end; the others fail where it is not what they read. */

@@ -48,7 +48,7 @@ static void read_fast_open(struct script *s, struct rig_segment *seg)
 	if (strcmp(w, "valid") == 0) {
 		s->at++;
 		s->rig->engine->now_ns = s->rig->now_ns;
-		tcp_fast_open_cookie(s->rig->engine, script_remote_address, seg->fast_open);
+		tcp_fast_open_cookie(s->rig->engine, s->rig->hosts[1], seg->fast_open);
 		seg->fast_open_len = TCP_FAST_OPEN_COOKIE_BYTES;
 		return;
 	}

@@ -7,6 +7,11 @@ const uint8_t wire_hosts[2][16] = {
     {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2},
 };
 
+const uint8_t wire_hosts_ipv6[2][16] = {
+    {0xfd, [15] = 1},
+    {0xfd, [15] = 2},
+};
+
 bool wire_cut_next(const struct tcp_emit *t, uint32_t limit, struct wire_cut *cut)
 {
 	uint32_t at = cut->at + cut->len;

@@ -13,8 +13,9 @@
 #define WIRE_HEADER_BYTES  20
 #define WIRE_OPTIONS_BYTES 40
 
-/* 10.0.0.1 and 10.0.0.2. */
+/* 10.0.0.1 and 10.0.0.2; fd00::1 and fd00::2. */
 extern const uint8_t wire_hosts[2][16];
+extern const uint8_t wire_hosts_ipv6[2][16];
 
 static inline void wire_put16(uint8_t *p, uint32_t v)
 {

@@ -11,9 +11,6 @@
 #include "tests/rig/invariants.h"
 #include "tests/rig/wire.h"
 
-#define local_address  wire_hosts[0]
-#define remote_address wire_hosts[1]
-
 static tcp_time now(const struct rig *r)
 {
 	return (tcp_time){r->now_ns};
@@ -23,7 +20,7 @@ static void read_options(struct rig_segment *s, const struct tcp_emit *t)
 {
 	uint8_t header[60] = {[12] = (uint8_t)((20 + t->options_len) / 4 << 4), [13] = (uint8_t)t->flags};
 	struct tcp_packet packet = {
-	    .local = local_address, .remote = remote_address, .data = header, .len = 20u + t->options_len};
+	    .local = wire_hosts[0], .remote = wire_hosts[1], .data = header, .len = 20u + t->options_len};
 	struct tcp_segment parsed;
 
 	memcpy(header + 20, t->options, t->options_len);
@@ -191,6 +188,7 @@ struct rig *rig_new(void)
 	};
 	r->path = (struct tcp_path){.mtu = 1500, .rcv_window = 65535, .rcv_window_max = 65535};
 	r->now_ns = 1000 * RIG_S;
+	r->hosts = wire_hosts;
 	r->conn = TCP_NONE;
 	r->listener = TCP_NONE;
 	r->remote_port = RIG_REMOTE_PORT;
@@ -305,8 +303,7 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 	static uint8_t p[20 + 40 + RIG_STREAM_BYTES];
 	struct wire_header header;
 	struct tcp_range wire[TCP_SACK_BLOCKS];
-	struct tcp_packet packet = {
-	    .local = local_address, .remote = remote_address, .data = p, .ecn = s->ecn};
+	struct tcp_packet packet = {.local = r->hosts[0], .remote = r->hosts[1], .data = p, .ecn = s->ecn};
 	uint8_t options_len = write_options(s, p + 20);
 
 	if (s->sack_count > 0 && !s->options) {
@@ -392,8 +389,8 @@ void rig_connect(struct rig *r)
 	struct tcp_params params = {0};
 	struct rig_segment s;
 
-	memcpy(tuple.local, local_address, 16);
-	memcpy(tuple.remote, remote_address, 16);
+	memcpy(tuple.local, r->hosts[0], 16);
+	memcpy(tuple.remote, r->hosts[1], 16);
 	r->conn = (uint32_t)tcp_connect(r->engine, now(r), &tuple, &params);
 	rig_output(r);
 	rig_advance(r, 10 * RIG_MS);
@@ -409,7 +406,7 @@ void rig_accept(struct rig *r)
 	struct rig_segment s;
 
 	if (r->listener == TCP_NONE)
-		r->listener = (uint32_t)tcp_listen(r->engine, local_address, RIG_LOCAL_PORT, 0, &params);
+		r->listener = (uint32_t)tcp_listen(r->engine, r->hosts[0], RIG_LOCAL_PORT, 0, &params);
 	s = peer_syn(r, TCP_SYN, 0);
 	rig_input(r, &s);
 	rig_advance(r, 10 * RIG_MS);

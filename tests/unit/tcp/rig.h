@@ -71,6 +71,7 @@ struct rig {
 		};
 	};
 	struct tcp_path path;
+	const uint8_t (*hosts)[16]; /* addresses, ours and the peer's */
 	uint64_t now_ns;
 	uint32_t conn; /* the connection of the test; TCP_NONE before it exists */
 	uint32_t listener;

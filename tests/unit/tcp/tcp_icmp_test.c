@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP errors for IPv6, which scripts do not speak. */
+/* ICMP errors for IPv6, at the edge. */
 #include <criterion/criterion.h>
 
 #include "tests/unit/tcp/rig.h"
