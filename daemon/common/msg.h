@@ -17,7 +17,7 @@
 #define MSG_CHILD_FD 3 /* a child finds its end of the socketpair here */
 /* Of the messages and of all memory that the processes share (state.h, mirror.h, stats.h, view.h): a child
  * that was upgraded under a running supervisor must not read one layout as another. */
-#define MSG_VERSION  2
+#define MSG_VERSION  3
 
 /* Settings that may change while running; all validated by the supervisor. */
 struct runtime_config {
@@ -33,7 +33,9 @@ struct runtime_config {
 	uint8_t ecn; /* 0: off, 1: RFC 3168, 2: RFC 9768 where the peer knows it */
 	uint8_t timestamps, sack, window_scaling, fast_open;
 	uint8_t is_shared_core; /* placement: 1 = application and core thread share a core */
-	uint8_t reserved[1];
+	uint8_t ttl;            /* of the IP header, 1 … 255 */
+	uint8_t dscp;           /* of the IP header, 0 … 63 */
+	uint8_t reserved[3];
 };
 
 /* Sizes fixed at start; the state memfd is laid out from these alone (state.h). */

@@ -11,7 +11,6 @@
 #include "daemon/dataplane/xsk.h"
 
 #define PACKET_MAX            (IXD_FRAME_BYTES - IP_TX_OFF)
-#define IP4_TTL               64u
 #define IP4_VERSION_AND_BYTES (4u << 4 | IP4_HEADER_BYTES / 4)
 #define OPTION_WORD           4u
 #define OPTIONS_BYTES_TS      12u
@@ -156,8 +155,8 @@ static void train_sums_make(struct train *t)
 	const struct tcp_tuple *tuple = emit->tuple;
 	uint64_t addresses = load_sum(tuple->local + 12) + load_sum(tuple->remote + 12);
 
-	t->ip_sum = addresses + sum_of_be16(IP4_VERSION_AND_BYTES << 8 | (emit->ecn & 3u)) +
-		    sum_of_be16(IP4_FLAG_DF) + sum_of_be16(IP4_TTL << 8 | IP_PROTO_TCP);
+	t->ip_sum = addresses + sum_of_be16(IP4_VERSION_AND_BYTES << 8 | t->traffic_class) +
+		    sum_of_be16(IP4_FLAG_DF) + sum_of_be16((uint32_t)t->ttl << 8 | IP_PROTO_TCP);
 	t->pseudo_sum = addresses + sum_of_be16(IP_PROTO_TCP);
 	t->tcp_sum = t->pseudo_sum + sum_of_be16(tuple->local_port) + sum_of_be16(tuple->remote_port) +
 		     sum_of_be32(emit->ack) + sum_of_be16((uint32_t)tcp_offset_byte(emit) << 8) +
@@ -172,9 +171,9 @@ static void ip_header_write(const struct train *t, uint8_t *ip)
 
 	memset(ip, 0, IP4_HEADER_BYTES);
 	ip[0] = IP4_VERSION_AND_BYTES;
-	ip[1] = t->emit->ecn & 3;
+	ip[1] = t->traffic_class;
 	store_be16(ip + 6, IP4_FLAG_DF);
-	ip[8] = IP4_TTL;
+	ip[8] = t->ttl;
 	ip[9] = IP_PROTO_TCP;
 	memcpy(ip + 12, tuple->local + 12, 4);
 	memcpy(ip + 16, tuple->remote + 12, 4);
@@ -202,11 +201,13 @@ void ip_train_header_write(const struct core *core, const struct train *t, uint8
 	tcp_header_write(t->emit, header + t->tcp_off);
 }
 
-static void train_make(struct train *t)
+static void train_make(const struct runtime_config *config, struct train *t)
 {
 	t->ip_off = ETH_HEADER_BYTES + (t->way.vlan != 0 ? ETH_VLAN_BYTES : 0);
 	t->tcp_off = t->ip_off + IP4_HEADER_BYTES;
 	t->payload_off = t->tcp_off + TCP_HEADER_BYTES + t->emit->options_len;
+	t->traffic_class = (uint8_t)(config->dscp << 2 | (t->emit->ecn & 3));
+	t->ttl = config->ttl;
 	train_sums_make(t);
 }
 
@@ -305,7 +306,7 @@ int64_t ip_output(void *ctx, const struct tcp_emit *emit)
 		core->stats->drop_tx_no_route++;
 		return r;
 	}
-	train_make(&t);
+	train_make(&core->config, &t);
 	if (t.payload_off + (emit->payload_len < emit->mss ? emit->payload_len : emit->mss) > PACKET_MAX)
 		return -EMSGSIZE;
 	large = ip_large_send(core, &t);

@@ -15,6 +15,7 @@ struct train {
 	const struct tcp_emit *emit;
 	struct ip_way way;
 	uint32_t ip_off, tcp_off, payload_off; /* from the Ethernet header */
+	uint8_t traffic_class, ttl;            /* DSCP and ECN; both as in the IP header */
 	uint64_t pseudo_sum;                   /* of the addresses and the protocol */
 	uint64_t ip_sum;                       /* of the IP header without length and id */
 	uint64_t tcp_sum; /* of pseudo and TCP header without length, sequence number and flags */

@@ -36,6 +36,29 @@ check "SIGHUP does the same" wait_until 5 bash -c \
 check "no connection noticed" is_alive hold
 check "the dataplane is the same process" test "$dataplane" = "$(child_of ixd-default ixd-dataplane)"
 check "new connections are served" in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 10000
+# What leaves from now on; connections that there are, too.
+policy '"*:7000-7001"' 'batch = 48; tcp = { ttl = 17; dscp = 46; };'
+in_peer nft -f - <<-RULES
+	table inet seen { chain in { type filter hook input priority 0;
+		tcp sport 7000 ip ttl 17 ip dscp 46 counter accept; tcp sport 7000 counter; }; }
+RULES
+# seen: packets with both values, and those with others
+seen() {
+	in_peer nft -j list chain inet seen in | jq -r '[.. | .counter? // empty | .packets] | map(tostring) | join(" ")'
+}
+check "no packet has the new TTL and DSCP before" bash -c "ixctl status --json | jq -e '.settings | .ttl == 64 and .dscp == 0'"
+check "TTL and DSCP: the difference" bash -c "ixctl reconfigure | tee /dev/stderr | grep -q 'dscp.*46'"
+in_peer nft reset counters table inet seen >/dev/null
+kill -USR1 "${PIDS[hold]}"
+check "TTL and DSCP: connections go on" wait_line hold '^round=1$' 10
+check "TTL and DSCP: new ones" in_peer k-client "$IX_ADDR:7000" echo --connections 5 --bytes 100000
+has_new_values() {
+	local with without
+	read -r with without <<<"$(seen)"
+	echo "$with packets with them, $without others"
+	[ "$with" -gt 20 ] && [ "$without" = 0 ]
+}
+check "TTL and DSCP: all packets have them" has_new_values
 stop hold
 stop echo
 stop echo2

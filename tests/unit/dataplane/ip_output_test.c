@@ -16,6 +16,8 @@ static struct tcp_emit train;
 static void setup(void)
 {
 	fixture_init(&f);
+	f.core->config.ttl = 47;
+	f.core->config.dscp = 46;
 	tuple = (struct tcp_tuple){.local_port = 80, .remote_port = 4000};
 	memcpy(tuple.local, fixture_local, 16);
 	memcpy(tuple.remote, fixture_remote, 16);
@@ -46,7 +48,8 @@ static const uint8_t *packet_check(const uint8_t *at, uint32_t len)
 	cr_assert_eq(ip[0], 0x45);
 	cr_assert_eq(load_be16(ip + 2), len - 14);
 	cr_assert_eq(load_be16(ip + 6), IP4_FLAG_DF);
-	cr_assert_eq(ip[8], 64);
+	cr_assert_eq(ip[1] >> 2, 46);
+	cr_assert_eq(ip[8], 47);
 	cr_assert_eq(ip[9], IP_PROTO_TCP);
 	cr_assert_eq(inet_checksum_fold(inet_checksum_add(0, ip, 20)), 0);
 	cr_assert_eq(load_be16(tcp), 80);
@@ -78,7 +81,7 @@ Test(ip_output, single_segment_without_payload)
 	cr_assert_not_null(at);
 	cr_assert_eq(len, 14 + 20 + 32);
 	tcp = packet_check(at, len);
-	cr_assert_eq(at[15], 2);
+	cr_assert_eq(at[15], 46 << 2 | 2);
 	cr_assert_eq(tcp[12], 8 << 4);
 	cr_assert_eq(tcp[13], TCP_SYN | TCP_ACK);
 	cr_assert_arr_eq(tcp + 20, "abcdefghijkl", 12);
