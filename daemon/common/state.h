@@ -33,9 +33,19 @@ static inline uint8_t frame_byte(enum frame_owner owner, uint32_t queue)
 	return (uint8_t)((uint32_t)owner | queue << FRAME_OWNER_BITS);
 }
 
+/* A core has it, and the kernel had it for receiving: what comes from a ring counts as lent until it is home.
+ */
+#define FRAME_RECEIVED ((uint8_t)((uint32_t)FRAME_CORE | 1u << FRAME_OWNER_BITS))
+
 static inline enum frame_owner frame_byte_owner(uint8_t byte)
 {
 	return (enum frame_owner)(byte & FRAME_OWNER_MASK);
+}
+
+/* Received frames count as the kernel's until they are home: a core that sleeps is not woken for them. */
+static inline enum frame_owner frame_byte_counts_as(uint8_t byte)
+{
+	return byte == FRAME_RECEIVED ? FRAME_KERNEL_RX : frame_byte_owner(byte);
 }
 
 static inline uint32_t frame_byte_queue(uint8_t byte)

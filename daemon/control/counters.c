@@ -30,7 +30,7 @@ static const struct counter xdp_counters[] = {
 
 static const struct counter frame_counters[] = {
     {"free", "packet frames that nobody uses now", FRAME_FREE},
-    {"kernel_rx", "packet frames given to the kernel for receiving, now", FRAME_KERNEL_RX},
+    {"kernel_rx", "packet frames given to the kernel for receiving and not back yet, now", FRAME_KERNEL_RX},
     {"kernel_tx", "packet frames that the kernel has not sent yet, now", FRAME_KERNEL_TX},
     {"core", "packet frames that a core works on, now", FRAME_CORE},
 };

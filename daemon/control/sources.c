@@ -223,7 +223,7 @@ void sources_count_frames(const struct sources *s, uint32_t core, uint32_t count
 
 	memset(count, 0, SOURCES_FRAME_OWNERS * sizeof(*count));
 	for (uint32_t i = 0; i < s->fixed.frames_per_core; i++)
-		count[__atomic_load_n(&owner[i], __ATOMIC_RELAXED) & FRAME_OWNER_MASK]++;
+		count[frame_byte_counts_as(__atomic_load_n(&owner[i], __ATOMIC_RELAXED))]++;
 }
 
 int sources_read_verdicts(const struct sources *s, struct ixd_verdicts *sum)

@@ -30,10 +30,10 @@ struct frame_pool *frame_pool_new(uint8_t *owner, uint32_t first, uint32_t total
 	pool->rx_lent_max = total - total / RX_LENT_PART;
 	/* Backwards, so that the lowest frame is taken first and the pages in use stay together. */
 	for (uint32_t i = total; i-- > 0;) {
-		enum frame_owner who = frame_byte_owner(owner[first + i]);
+		bool is_lent = frame_is_lent(owner[first + i]);
 
-		pool->rx_lent += who == FRAME_KERNEL_RX;
-		if (who == FRAME_KERNEL_RX || who == FRAME_KERNEL_TX)
+		pool->rx_lent += is_lent;
+		if (is_lent || frame_byte_owner(owner[first + i]) == FRAME_KERNEL_TX)
 			continue;
 		owner[first + i] = FRAME_FREE;
 		pool->stack[pool->count++] = first + i;
@@ -58,6 +58,13 @@ void frame_reclaim(struct frame_pool *pool, uint64_t queues)
 		    (queues >> frame_byte_queue(byte) & 1) != 0)
 			frame_put(pool, (frame_index){pool->first + i});
 	}
+}
+
+void frame_reclaim_received(struct frame_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->total; i++)
+		if (pool->owner[pool->first + i] == FRAME_RECEIVED)
+			frame_put(pool, (frame_index){pool->first + i});
 }
 
 void frame_pool_free(struct frame_pool *pool)

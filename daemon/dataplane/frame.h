@@ -7,6 +7,8 @@
  * Every frame has a byte in surviving memory that says whether the kernel has it (enum frame_owner), and
  * through which queue. It is set to the kernel's before the frame is handed over and back only after it was
  * taken from a ring; so a crash in between loses a frame at worst, and never gives one to two owners.
+ * Received frames are marked before their places in the RX ring are given back: what is marked and still
+ * stands there at the next start was not taken, the rest is nobody's.
  */
 #ifndef DAEMON_DATAPLANE_FRAME_H
 #define DAEMON_DATAPLANE_FRAME_H
@@ -23,7 +25,7 @@
 struct frame_pool {
 	uint32_t count;
 	uint32_t tx_floor;         /* frames that sending leaves to receiving */
-	uint32_t rx_lent;          /* frames that the kernel has for receiving */
+	uint32_t rx_lent;          /* frames that the kernel has for receiving, or has received into */
 	uint32_t rx_lent_max;      /* the rest is left to sending, whatever the driver could take */
 	uint32_t first, total;     /* this core's frames: first … first + total - 1 */
 	uint8_t *owner;            /* of the whole UMEM: frame_byte() */
@@ -40,6 +42,9 @@ void frame_pool_free(struct frame_pool *pool);
 /* Takes back the core's frames that the kernel had through these queues (a bit each), whose sockets are gone
  * and whose driver has let go. */
 void frame_reclaim(struct frame_pool *pool, uint64_t queues);
+/* Takes back the core's frames that a process before this one had received and not given back when it ended.
+ * At start, when those that still wait in an RX ring are marked as the kernel's. */
+void frame_reclaim_received(struct frame_pool *pool);
 
 static inline uint64_t frame_addr(frame_index frame)
 {
@@ -54,6 +59,11 @@ static inline frame_index frame_of_addr(uint64_t addr)
 static inline bool frame_is_home(const struct frame_pool *pool, frame_index frame)
 {
 	return frame.index - pool->first < pool->total;
+}
+
+static inline bool frame_is_lent(uint8_t byte)
+{
+	return frame_byte_owner(byte) == FRAME_KERNEL_RX || byte == FRAME_RECEIVED;
 }
 
 /* Some of the core's frames are being sent, or are with another core on their way home. */
@@ -78,7 +88,7 @@ static inline void frame_put(struct frame_pool *pool, frame_index frame)
 {
 	if (__builtin_expect(pool->check != NULL, 0) && !frame_check_put(pool->check, frame.index))
 		return;
-	pool->rx_lent -= frame_byte_owner(pool->owner[frame.index]) == FRAME_KERNEL_RX;
+	pool->rx_lent -= frame_is_lent(pool->owner[frame.index]);
 	pool->owner[frame.index] = FRAME_FREE;
 	pool->stack[pool->count++] = frame.index;
 }

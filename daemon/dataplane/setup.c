@@ -199,7 +199,10 @@ static void xsk_take(struct dataplane *dp, const struct msg_xsk *m, const int *f
 
 static void sockets_connect(struct dataplane *dp)
 {
+	for (uint32_t i = 0; i < dp->cores; i++)
+		xsk_rx_unmark(dp->core[i]);
 	for (uint32_t i = 0; i < dp->cores; i++) {
+		frame_reclaim_received(dp->core[i]->frames);
 		/* What the kernel had through sockets that are gone. */
 		frame_reclaim(dp->core[i]->frames, ~dp->queues_inherited);
 		for (uint8_t iface = 0; iface < IXD_IFACES_MAX; iface++)

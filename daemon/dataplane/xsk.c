@@ -187,11 +187,12 @@ static void port_refill(struct core *core, struct xsk_port *port)
 
 		if (__builtin_expect(pool->check != NULL, 0))
 			frame_check_taken(pool->check, frame);
-		/* Before the kernel can have it. */
-		pool->owner[frame] = frame_byte(FRAME_KERNEL_RX, port->queue);
 		*xsk_ring_addr(&port->fill, port->fill.prod++) = frame_addr((frame_index){frame});
 	}
-	/* Release in xsk_ring_submit() orders the ownership bytes before the index, too. */
+	/* Before the kernel can have them, and right before: what a crash finds marked and not yet in the
+	 * ring is lost. Release in xsk_ring_submit() orders these bytes before the index, too. */
+	for (uint32_t i = 0; i < count; i++)
+		pool->owner[pool->stack[pool->count + i]] = frame_byte(FRAME_KERNEL_RX, port->queue);
 	xsk_ring_submit(&port->fill);
 	if (port->is_zerocopy)
 		port_wake(port);
@@ -237,11 +238,29 @@ static void port_rx(struct core *core, struct xsk_port *port, struct rx_batch *b
 		packet->len = desc->len;
 		packet->frame = frame_of_addr(desc->addr);
 		packet->iface = port->iface;
+		/* Before its place is given back: see frame.h. */
+		core->frames->owner[packet->frame.index] = FRAME_RECEIVED;
 		core->stats->rx_bytes += desc->len;
 		batch->count++;
 	}
 	xsk_ring_give_back(&port->rx);
 	core->stats->queue_rx_packets[port->queue] += count;
+}
+
+void xsk_rx_unmark(struct core *core)
+{
+	for (uint32_t i = 0; i < core->xsk->ports_count; i++) {
+		struct xsk_port *port = &core->xsk->ports[i];
+		uint32_t waiting = xsk_ring_waiting(&port->rx);
+
+		for (uint32_t at = 0; at < waiting; at++) {
+			const struct xdp_desc *desc = xsk_ring_desc(&port->rx, port->rx.cons + at);
+
+			if (desc_is_valid(core, desc))
+				core->frames->owner[frame_of_addr(desc->addr).index] =
+				    frame_byte(FRAME_KERNEL_RX, port->queue);
+		}
+	}
 }
 
 uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max)

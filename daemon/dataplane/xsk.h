@@ -100,6 +100,9 @@ void xsk_reap(struct core *core);
 void xsk_refill(struct core *core);
 /* Takes up to max packets over all sockets, beginning with another socket each time. */
 uint32_t xsk_rx_burst(struct core *core, struct rx_batch *batch, uint32_t max);
+/* At start: what waits in the RX rings is the kernel's, whatever a process before this one wrote of it when
+ * it ended in between. */
+void xsk_rx_unmark(struct core *core);
 /* The batch is done with: frames go home. */
 void xsk_rx_return(struct core *core, const struct rx_batch *batch);
 /* How many packets may be staged for an interface, at most `wanted`. */

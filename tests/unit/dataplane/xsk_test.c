@@ -24,7 +24,7 @@ static void teardown(void)
 
 TestSuite(xsk, .init = setup, .fini = teardown);
 
-static uint32_t owned(enum frame_owner who)
+static uint32_t owned(uint8_t who)
 {
 	uint32_t count = 0;
 
@@ -211,6 +211,33 @@ Test(xsk, restart_leaves_to_the_kernel_what_it_has)
 	for (int i = 0; i < 100; i++)
 		cr_assert_eq(owner[i], i % 4 == FRAME_CORE ? FRAME_FREE : i % 4);
 	frame_pool_free(pool);
+}
+
+/* The process ends with three packets in its hands, and a fourth marked whose place it has not given back. */
+Test(xsk, restart_takes_back_what_was_received)
+{
+	struct rx_batch *batch = calloc(1, sizeof(*batch));
+	uint8_t data[60] = {0};
+
+	xsk_refill(f.core);
+	for (int i = 0; i < 5; i++)
+		cr_assert(fixture_rx_put(&f, data, sizeof(data)));
+	cr_assert_eq(xsk_rx_burst(f.core, batch, 3), 3);
+	cr_assert_eq(owned(FRAME_RECEIVED), 3);
+	cr_assert_eq(f.core->frames->rx_lent, FIXTURE_SLOTS);
+	const uint64_t waiting = xsk_ring_desc(&f.port->rx, f.port->rx.cons)->addr;
+	f.dp.frame_owner[frame_of_addr(waiting).index] = FRAME_RECEIVED;
+
+	frame_pool_free(f.core->frames);
+	f.core->frames = frame_pool_new(f.dp.frame_owner, 0, FIXTURE_FRAMES);
+	cr_expect_eq(f.core->frames->count, FIXTURE_FRAMES - FIXTURE_SLOTS);
+	xsk_rx_unmark(f.core);
+	frame_reclaim_received(f.core->frames);
+	cr_expect_eq(f.core->frames->count, FIXTURE_FRAMES - FIXTURE_SLOTS + 3);
+	cr_expect_eq(f.core->frames->rx_lent, FIXTURE_SLOTS - 3);
+	cr_expect_eq(owned(FRAME_RECEIVED), 0);
+	cr_expect_eq(xsk_rx_burst(f.core, batch, 3), 2, "what was not taken is received now");
+	free(batch);
 }
 
 /* Two cores, one queue that the first serves: frames of the first arrive at the second and go home by a ring.
