@@ -54,7 +54,8 @@ static bool is_ack_acceptable(struct tcp_engine *e, uint32_t conn, const struct 
 	     s->ack_pos >= c->snd_una - ((int64_t)c->snd_wnd_seen << c->snd_wscale)))
 		return true;
 	e->stats->drop_bad_ack++;
-	if (tcp_challenge_allowed(e, conn))
+	/* An ACK that is due already is the answer to this as well, and counts once. */
+	if (!(c->flags & CONN_ACK_NOW) && tcp_challenge_allowed(e, conn))
 		tcp_ack_now(e, conn);
 	return false;
 }
