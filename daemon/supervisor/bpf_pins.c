@@ -16,6 +16,8 @@
 
 #include "daemon/common/log.h"
 
+#define DIR_TRIES       100
+
 #define BPF_FS_MAGIC    0xcafe4a11
 #define PIN_LINK_PREFIX "link_"
 
@@ -65,13 +67,8 @@ static int bpffs_check(const char *pin_dir, struct why *why)
 		       pin_dir, path);
 }
 
-int bpf_pins_prepare(const char *pin_dir, struct why *why)
+static int dirs_make(const char *pin_dir, char path[PATH_MAX])
 {
-	char path[PATH_MAX];
-	int err = bpffs_check(pin_dir, why);
-
-	if (err < 0)
-		return err;
 	strcpy(path, pin_dir);
 	for (char *part = path + 1;; part++) {
 		char kept = *part;
@@ -80,12 +77,28 @@ int bpf_pins_prepare(const char *pin_dir, struct why *why)
 			continue;
 		*part = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return why_set(why, -errno, "pin directory %s: cannot make %s: %s", pin_dir, path,
-				       strerror(errno));
+			return -errno;
 		*part = kept;
 		if (kept == '\0')
 			return 0;
 	}
+}
+
+int bpf_pins_prepare(const char *pin_dir, struct why *why)
+{
+	char path[PATH_MAX];
+	int err = bpffs_check(pin_dir, why);
+
+	if (err < 0)
+		return err;
+	/* An instance that leaves may take the upper one with it at any moment. */
+	err = -ENOENT;
+	for (unsigned tries = 0; tries < DIR_TRIES && err == -ENOENT; tries++)
+		err = dirs_make(pin_dir, path);
+	if (err < 0)
+		return why_set(why, err, "pin directory %s: cannot make %s: %s", pin_dir, path,
+			       strerror(-err));
+	return 0;
 }
 
 /* Removing the pin alone would detach some time later, when the kernel frees the link; the new program must

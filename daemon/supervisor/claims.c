@@ -21,6 +21,16 @@
 #define PORT_RANGE          "/proc/sys/net/ipv4/ip_local_port_range"
 #define TEXT_SIZE           65536 /* the kernel's own limit is a page and more */
 #define TCP_TIME_WAIT_STATE 6
+#define DIR_TRIES           100
+
+/* The runtime directory may lie elsewhere. */
+static int dir_make(const struct claims *claims)
+{
+	if ((mkdir(claims->instance->base_dir, 0755) != 0 && errno != EEXIST) ||
+	    (mkdir(claims->dir, 0755) != 0 && errno != EEXIST))
+		return -errno;
+	return 0;
+}
 
 int claims_init(struct claims *claims, const struct instance *instance, struct why *why)
 {
@@ -33,11 +43,25 @@ int claims_init(struct claims *claims, const struct instance *instance, struct w
 		return why_set(why, -errno, "/proc/self/ns/net: %s; is /proc mounted?", strerror(errno));
 	snprintf(claims->dir, sizeof(claims->dir), "%s/.netns-%llu", instance->base_dir,
 		 (unsigned long long)status.st_ino);
-	/* The runtime directory may lie elsewhere. */
-	if ((mkdir(instance->base_dir, 0755) != 0 && errno != EEXIST) ||
-	    (mkdir(claims->dir, 0755) != 0 && errno != EEXIST))
-		return why_set(why, -errno, "directory %s cannot be made: %s", claims->dir, strerror(errno));
-	return 0;
+	int error = dir_make(claims);
+
+	return error ? why_set(why, error, "directory %s cannot be made: %s", claims->dir, strerror(-error))
+		     : 0;
+}
+
+/* Another instance that leaves takes the empty directory with it, until there is a file of ours in it. */
+static int claim_open(const struct claims *claims, const char *path)
+{
+	int fd;
+
+	for (unsigned tries = 0; tries < DIR_TRIES; tries++) {
+		int error = dir_make(claims);
+
+		fd = error ? error : lock_file_open(path);
+		if (fd != -ENOENT)
+			break;
+	}
+	return fd;
 }
 
 static void claim_path(const struct claims *claims, const char *kind, const char *name, char *path,
@@ -73,7 +97,7 @@ int claims_iface(struct claims *claims, const char *iface_name, struct why *why)
 	char path[256];
 
 	claim_path(claims, "iface-", iface_name, path, sizeof(path));
-	int fd = lock_file_open(path);
+	int fd = claim_open(claims, path);
 	if (fd == -EBUSY) {
 		char *owner = file_read(path);
 		int error =
@@ -238,9 +262,11 @@ int claims_ports(struct claims *claims, uint32_t first, uint32_t last, struct wh
 	int lock = change_lock(claims);
 	int fd = lock_file_open(path);
 	if (fd < 0 || ftruncate(fd, 0) != 0 || dprintf(fd, "%u-%u", first, last) < 0) {
+		int failure = fd < 0 ? fd : -EIO;
+
 		if (lock >= 0)
 			close(lock);
-		return why_set(why, fd < 0 ? fd : -EIO, "claim %s: cannot be written", path);
+		return why_set(why, failure, "claim %s: cannot be written: %s", path, strerror(-failure));
 	}
 	claims->ports_fd = fd;
 	claims->port_first = first;

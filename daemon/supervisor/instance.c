@@ -18,6 +18,8 @@
 
 #include "daemon/common/rights.h"
 
+#define DIR_TRIES 100
+
 int instance_name_check(const char *name, struct why *why)
 {
 	size_t length = strlen(name);
@@ -70,7 +72,7 @@ int instance_init(struct instance *instance, const char *name, const struct conf
 }
 
 /* mkdir -p; *has_made says whether the last part is new. */
-static int make_dirs(const char *path, bool *has_made)
+static int make_dirs_once(const char *path, bool *has_made)
 {
 	char part[CONFIG_PATH_SIZE];
 	int error = 0;
@@ -85,6 +87,16 @@ static int make_dirs(const char *path, bool *has_made)
 	*has_made = mkdir(part, 0755) == 0;
 	if (!*has_made && errno != EEXIST)
 		error = -errno;
+	return error;
+}
+
+/* An instance that leaves may take the upper one with it at any moment. */
+static int make_dirs(const char *path, bool *has_made)
+{
+	int error = -ENOENT;
+
+	for (unsigned tries = 0; tries < DIR_TRIES && error == -ENOENT; tries++)
+		error = make_dirs_once(path, has_made);
 	return error;
 }
 

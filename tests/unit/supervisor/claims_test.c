@@ -69,6 +69,23 @@ Test(claims, interface_has_one_owner)
 	cr_expect_neq(access(base, F_OK), 0, "the last takes the directory with it");
 }
 
+Test(claims, another_that_leaves_takes_no_directory_away)
+{
+	struct instance one, two;
+	struct claims first, second;
+	struct why why;
+
+	place_make();
+	instance_make(&one, "one");
+	instance_make(&two, "two");
+	cr_assert_eq(claims_init(&first, &one, &why), 0, "%s", why.text);
+	cr_assert_eq(claims_iface(&first, "eth1", &why), 0, "%s", why.text);
+	cr_assert_eq(claims_init(&second, &two, &why), 0, "%s", why.text);
+	claims_release(&first);
+	cr_expect_eq(claims_iface(&second, "eth1", &why), 0, "%s", why.text);
+	claims_release(&second);
+}
+
 Test(claims, only_the_own_part_of_the_ports_is_given_back)
 {
 	struct instance one, two;
