@@ -46,6 +46,9 @@ bool conn_path(void *ctx, uint32_t listener, const struct tcp_tuple *tuple, stru
 	if (!conn_has_room(side) || route_resolve(core, tuple, &way, &hop) < 0)
 		return false;
 	channel = listener_choose(side, side->listener_of_engine[listener], false);
+	/* The peer sends its SYN again; a handshake would end with a reset. */
+	if (!channel && listener_awaits_client(side, side->listener_of_engine[listener]))
+		return false;
 	path->mtu = hop.mtu;
 	path->rcv_window = channel ? rx_window_offer(channel, least_window(hop.mtu)) : least_window(hop.mtu);
 	return true;

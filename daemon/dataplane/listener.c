@@ -71,6 +71,17 @@ struct channel *listener_choose(struct client_side *side, uint32_t listener, boo
 	return second;
 }
 
+bool listener_awaits_client(const struct client_side *side, uint32_t listener)
+{
+	const struct listener_record *rec = &side->listeners[listener];
+
+	for (uint32_t i = 0; i < rec->clients_count; i++)
+		if (rec->clients[i] < IXD_CLIENTS_MAX &&
+		    side->channel[rec->clients[i]].state == CHANNEL_UNUSED)
+			return true;
+	return false;
+}
+
 /* Installs it in the engine; 0 or negative errno. */
 static int engine_listen(struct client_side *side, uint32_t listener)
 {

@@ -10,6 +10,10 @@
 /* The client whose turn it is, of those that can take a connection: NULL when none can. A client whose event
  * ring is full is passed over while another can. With `take` the turn moves on. */
 struct channel *listener_choose(struct client_side *side, uint32_t listener, bool take);
+
+/* A client of it is still to come: a new dataplane has its listeners from the start, and hears of their
+ * clients a moment later. */
+bool listener_awaits_client(const struct client_side *side, uint32_t listener);
 /* The client takes part in no listener of this core any more. */
 void listener_forget_client(struct client_side *side, uint32_t client);
 /* The client's cookie for the listener, 0 when it has left it. */

@@ -67,6 +67,11 @@ has_received() {
 done
 check "packet frames are found again" wait_until 10 few_frames_away
 
+# Who comes while there is none, or right after, is served later and not refused.
+kill -KILL "$(child_of ixd-default ixd-dataplane)"
+check "connections made meanwhile" \
+	in_peer k-client "$IX_ADDR:7000" echo --connections 5 --bytes 100 --timeout $((20 * TIME_SCALE))
+
 # The control process, too, comes back, and no connection notices.
 start hold in_peer k-client "$IX_ADDR:7000" hold --connections 5 --bytes 10 --timeout 60
 wait_line hold 'held=5'
