@@ -66,7 +66,6 @@ static bool receive(struct core *core)
 	if (count == 0)
 		return false;
 	eth_input(core, core->rx);
-	xsk_rx_return(core, core->rx);
 	core->stats->batch_sum += count;
 	core->stats->batch_count++;
 	core->stats->loop_batch_full += count >= core->config.batch;
@@ -130,6 +129,9 @@ static struct turn turn_run(struct core *core)
 	turn.has_traffic |= has_output;
 	turn.has_timers = timers_run(core);
 	xsk_tx_burst(core);
+	/* Not before: the pool gives first what came last. So FILL gets these, and the next turn's answers
+	 * lie in the frames of this one's, which are in the cache, and not in each frame in turn. */
+	xsk_rx_return(core, core->rx);
 	turn.has_traffic |= core_take_mail(core);
 	core->stats->loop_turns++;
 	return turn;
