@@ -438,6 +438,10 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 		if (is_heard(conn) && conn->handlers->on_eof)
 			conn->handlers->on_eof(conn, conn->arg);
 		return;
+	case IX_EV_SOFT_ERROR:
+		if (is_heard(conn) && conn->handlers->on_soft_error)
+			conn->handlers->on_soft_error(conn, conn->arg, event->outcome);
+		return;
 	case IX_EV_DEAD:
 		if (event->reason == IX_REASON_CLOSED && outlives(conn))
 			return;

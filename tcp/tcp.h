@@ -177,6 +177,14 @@ struct tcp_emit {
 	uint8_t options[40];
 };
 
+/* What a user may be told of without an end of the connection. */
+enum tcp_soft_error {
+	TCP_SOFT_UNREACHABLE, /* an ICMP error, believed by its sequence number, that does not end it */
+	TCP_SOFT_UNANSWERED,  /* retransmitted so often in vain that the path is in doubt: R1 of section 3.8.3
+			       */
+	TCP_SOFT_COUNT
+};
+
 /*
  * What the engine calls. ctx is the pointer given at init. Every callback returns quickly and never calls
  * the engine; what it wants done it notes and does after the engine call has returned.
@@ -213,6 +221,11 @@ struct tcp_ops {
 
 	/* The peer's FIN has arrived in order; nothing more will be readable. */
 	void (*on_eof)(void *ctx, uint32_t conn);
+
+	/* Something is in the connection's way that may pass; the engine goes on trying, and tells so that
+	 * the user may give up sooner (RFC 9293 section 3.9.1.8, MUST-47). May be NULL: nobody wants to know.
+	 */
+	void (*on_soft_error)(void *ctx, uint32_t conn, enum tcp_soft_error what);
 
 	/* Last callback about conn, exactly one per connection that was opened (on_open() or tcp_connect()
 	 * returning an index). False: the record may be reused as soon as the present engine call has

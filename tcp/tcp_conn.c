@@ -65,6 +65,13 @@ void tcp_set_state(struct tcp_engine *e, uint32_t conn, enum tcp_state state)
 	count_backlog(e, c, from, state);
 }
 
+void tcp_conn_soft_error(struct tcp_engine *e, uint32_t conn, enum tcp_soft_error what)
+{
+	e->stats->soft_errors++;
+	if (e->ops->on_soft_error)
+		e->ops->on_soft_error(e->ctx, conn, what);
+}
+
 void tcp_conn_end(struct tcp_engine *e, uint32_t conn, enum tcp_reason reason)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);

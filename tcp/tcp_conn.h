@@ -312,6 +312,9 @@ uint32_t tcp_conn_alloc(struct tcp_engine *e, const struct tcp_tuple *tuple);
 /* The one place where a state changes. */
 void tcp_set_state(struct tcp_engine *e, uint32_t conn, enum tcp_state state);
 
+/* Tells the user of what may pass. */
+void tcp_conn_soft_error(struct tcp_engine *e, uint32_t conn, enum tcp_soft_error what);
+
 /* Ends a connection: frees all that it holds, tells the user. The record is free afterwards. */
 void tcp_conn_end(struct tcp_engine *e, uint32_t conn, enum tcp_reason reason);
 

@@ -128,7 +128,7 @@ void tcp_icmp_input(struct tcp_engine *e, tcp_time now, const struct tcp_tuple *
 	else if (kind == TCP_ICMP_HARD && (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RCVD))
 		tcp_conn_end(e, conn, TCP_REASON_UNREACHABLE);
 	else
-		e->stats->icmp_ignored++; /* RFC 5927 section 5: hard errors are soft once synchronised */
+		tcp_conn_soft_error(e, conn, TCP_SOFT_UNREACHABLE); /* RFC 5927 section 5: also hard ones */
 	if (c->state != TCP_CLOSED)
 		tcp_timer_arm(e, conn);
 }

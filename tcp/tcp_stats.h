@@ -64,6 +64,7 @@
 	X(drop_duplicate, "dropped: every byte was received before")                                         \
 	X(path_mtu_shrinks, "ICMP errors that lowered a path's MTU (RFC 1191)")                              \
 	X(black_holes, "segments made small because large ones do not seem to pass (RFC 4821)")              \
+	X(soft_errors, "told to the user, may pass: ICMP errors, retransmissions in vain")                   \
 	X(icmp_ignored, "ICMP errors ignored: quoted sequence number not in flight")                         \
 	X(timeouts, "connections ended by a timeout")                                                        \
 	X(records_inconsistent, "records freed at start because they made no sense")

@@ -9,7 +9,8 @@
 #include "tcp/tcp_rtt.h"
 #include "tcp/tcp_time_wait.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS          UINT64_C(1000000)
+#define R1_RETRANSMISSIONS 3u /* RFC 9293 section 3.8.3, SHLD-10: at least so many */
 
 static bool has_unsent(const struct tcp_conn *c)
 {
@@ -146,6 +147,13 @@ static void time_out(struct tcp_engine *e, uint32_t conn)
 	tcp_conn_end(e, conn, TCP_REASON_TIMEOUT);
 }
 
+/* Another timeout after R1 retransmissions (RFC 9293 section 3.8.3). */
+static void tell_in_vain(struct tcp_engine *e, uint32_t conn)
+{
+	if (tcp_conn_at(e, conn)->backoff == R1_RETRANSMISSIONS)
+		tcp_conn_soft_error(e, conn, TCP_SOFT_UNANSWERED);
+}
+
 static void expire_syn(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -161,6 +169,7 @@ static void expire_syn(struct tcp_engine *e, uint32_t conn)
 		time_out(e, conn);
 		return;
 	}
+	tell_in_vain(e, conn);
 	tcp_fast_open_on_timeout(e, conn);
 	tcp_conn_back_off(c);
 	c->flags |= CONN_SYN_OWED | CONN_SYN_RETRANS;
@@ -217,6 +226,7 @@ static void expire_rto(struct tcp_engine *e, uint32_t conn)
 		return;
 	}
 	e->stats->rto_expiries++;
+	tell_in_vain(e, conn);
 	tcp_icmp_suspect_blackhole(e, conn);
 	tcp_recovery_on_rto(e, conn);
 	c->loss_deadline_ns = 0;

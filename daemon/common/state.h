@@ -71,6 +71,8 @@ enum conn_owed {
 	CONN_OWED_SENT = 1 << 3,
 	CONN_OWED_EOF = 1 << 4,
 	CONN_OWED_DEAD = 1 << 5,
+	CONN_OWED_UNREACHABLE = 1 << 6, /* soft errors; several of a kind are told as one */
+	CONN_OWED_UNANSWERED = 1 << 7,
 };
 
 /* The dataplane's half of a connection; the record of the same index in the TCP engine is the other. When the

@@ -198,6 +198,18 @@ void conn_on_eof(void *ctx, uint32_t conn)
 	event_owe(side, conn);
 }
 
+void conn_on_soft_error(void *ctx, uint32_t conn, enum tcp_soft_error what)
+{
+	struct client_side *side = ((struct core *)ctx)->clients;
+	struct conn_record *rec = &side->conns[conn];
+
+	/* A client that waits for a connection asks as well; one that was not offered it yet does not. */
+	if (rec->phase > CONN_OPEN || (rec->phase != CONN_OPEN && rec->listener != STATE_NONE))
+		return;
+	rec->owed |= what == TCP_SOFT_UNREACHABLE ? CONN_OWED_UNREACHABLE : CONN_OWED_UNANSWERED;
+	event_owe(side, conn);
+}
+
 bool conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	static const uint8_t reasons[TCP_REASON_COUNT] = {

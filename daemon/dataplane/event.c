@@ -163,6 +163,23 @@ static void post_eof(struct channel *channel, uint32_t conn)
 	event_post(channel, IX_EV_EOF, channel->side->conns[conn].cookie);
 }
 
+static void post_unreachable(struct channel *channel, uint32_t conn)
+{
+	event_post(channel, IX_EV_SOFT_ERROR, channel->side->conns[conn].cookie)->outcome = -EHOSTUNREACH;
+}
+
+static void post_unanswered(struct channel *channel, uint32_t conn)
+{
+	event_post(channel, IX_EV_SOFT_ERROR, channel->side->conns[conn].cookie)->outcome = -ETIMEDOUT;
+}
+
+/* Also of a connect that is not answered yet. */
+static bool post_soft_errors(struct channel *channel, uint32_t conn)
+{
+	return post_flag(channel, conn, CONN_OWED_UNREACHABLE, post_unreachable) &&
+	       post_flag(channel, conn, CONN_OWED_UNANSWERED, post_unanswered);
+}
+
 bool event_post_conn(struct channel *channel, uint32_t conn)
 {
 	struct client_side *side = channel->side;
@@ -173,6 +190,8 @@ bool event_post_conn(struct channel *channel, uint32_t conn)
 		return false;
 	if ((rec->phase == CONN_OPEN || rec->phase == CONN_CLOSED) &&
 	    !post_flag(channel, conn, CONN_OWED_SENT, post_sent))
+		return false;
+	if (rec->phase <= CONN_OPEN && !post_soft_errors(channel, conn))
 		return false;
 	/* Before accept nothing is told; it waits in the totals and in `owed`. After close nobody asks. */
 	if (rec->phase == CONN_OPEN &&

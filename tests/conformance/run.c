@@ -295,6 +295,19 @@ static void do_event(struct script *s)
 	}
 }
 
+static void do_soft(struct script *s)
+{
+	const char *w = script_word(s);
+	bool is_icmp = w && strcmp(w, "unreachable") == 0;
+
+	if (!is_icmp && (!w || strcmp(w, "unanswered") != 0)) {
+		script_fail(s, "soft: unreachable or unanswered");
+		return;
+	}
+	script_compare(s, w, s->rig->soft_errors[is_icmp ? TCP_SOFT_UNREACHABLE : TCP_SOFT_UNANSWERED],
+		       (uint64_t)script_number(s));
+}
+
 static void do_noevent(struct script *s)
 {
 	if (rig_next_event(s->rig))
@@ -487,6 +500,7 @@ static const struct {
     {"icmp", do_icmp, false},
     {"event", do_event, true},
     {"noevent", do_noevent, true},
+    {"soft", do_soft, true},
     {"state", do_state, true},
     {"stat", do_stat, true},
     {"iss", do_iss, true},

@@ -44,7 +44,7 @@ within() {
 }
 
 forge accecn_options accecn_opens drop_malformed
-forge icmp_storm path_mtu_shrinks icmp_ignored
+forge icmp_storm path_mtu_shrinks icmp_ignored soft_errors
 within icmp_storm longest 100 536
 forge forged_cookies fast_open_bad_cookies
 within forged_cookies taken 0 0

@@ -124,6 +124,8 @@ enum ix_event_type {
 	IX_EV_MIGRATED, /* reserved for connections that change core */
 	IX_EV_ERROR,
 	IX_EV_DEAD,
+	IX_EV_SOFT_ERROR, /* something is in the connection's way that may pass; to be ignored, or to give up
+			   */
 	IX_EV_COUNT
 };
 
@@ -206,7 +208,7 @@ IX_STATIC_ASSERT(sizeof(struct ix_cmd) == 64, "one cache line");
 struct ix_event {
 	uint8_t type;    /* enum ix_event_type */
 	uint8_t reason;  /* enum ix_reason, in dead */
-	int16_t outcome; /* 0 or negative errno: listening, connected, error */
+	int16_t outcome; /* 0 or negative errno: listening, connected, error, soft error */
 	uint16_t local_port, remote_port;
 	uint64_t cookie; /* the client's: of the connection, or (knock, listening) of the listener; error: the
 			    one that the command carried (listen, connect, cancel, accept), else the
@@ -247,6 +249,11 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
  * IX_EV_DEAD gives a connection's received bytes back to ixd. After an orderly end of both directions (the
  * client has shut down, but not closed) it therefore waits until IX_OP_RECV_DONE covers what came, or the
  * client closes.
+ *
+ * IX_EV_SOFT_ERROR ends nothing: `outcome` is -EHOSTUNREACH for an ICMP error about this connection's
+ * segments, and -ETIMEDOUT for three retransmissions in vain. It comes between connect and IX_EV_DEAD, for an
+ * accepted connection between accept and IX_EV_DEAD, several of a kind perhaps as one (RFC 9293
+ * section 3.9.1.8).
  *
  * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
  * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then

@@ -45,6 +45,9 @@ struct ixev_handlers {
 	/* The last call: `conn` is gone when it returns. ixev_error() tells more about a failed connect. When
 	 * both sides ended in order it waits until what was received is read. */
 	void (*on_dead)(struct ixev_conn *conn, void *arg, enum ix_reason reason);
+	/* Something is in the connection's way that may pass, and ends nothing: -EHOSTUNREACH, an ICMP error;
+	 * -ETIMEDOUT, three retransmissions in vain. Who does not want to wait calls ixev_abort(). */
+	void (*on_soft_error)(struct ixev_conn *conn, void *arg, int error);
 };
 
 struct ixev_listener_handlers {

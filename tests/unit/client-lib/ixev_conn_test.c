@@ -88,6 +88,22 @@ Test(ixev_conn, close_waits_for_the_send_limit)
 	fake_expect(&rig.fake, 1, IX_OP_CLOSE);
 }
 
+Test(ixev_conn, soft_errors_are_told_until_close)
+{
+	uint64_t cookie = rig_accepted(10);
+	struct ix_event event = {.type = IX_EV_SOFT_ERROR, .outcome = -EHOSTUNREACH, .cookie = cookie};
+
+	fake_post(&rig.fake, 1, &event);
+	rig_turn();
+	cr_expect_eq(rig.heard.softs, 1);
+	cr_expect_eq(rig.heard.error, -EHOSTUNREACH);
+	cr_expect_eq(rig.heard.deads, 0);
+	ixev_close(rig.heard.conn);
+	fake_post(&rig.fake, 1, &event);
+	rig_turn();
+	cr_expect_eq(rig.heard.softs, 1);
+}
+
 Test(ixev_conn, shutdown_is_said_once_and_receiving_goes_on)
 {
 	uint64_t cookie = rig_accepted(10);

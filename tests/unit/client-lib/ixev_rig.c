@@ -69,7 +69,16 @@ static void on_dead(struct ixev_conn *conn, void *arg, enum ix_reason reason)
 	rig.heard.conn = NULL;
 }
 
-const struct ixev_handlers rig_handlers = {on_open, on_readable, on_writable, on_sent, on_eof, on_dead};
+static void on_soft_error(struct ixev_conn *conn, void *arg, int error)
+{
+	(void)conn;
+	(void)arg;
+	rig.heard.softs++;
+	rig.heard.error = error;
+}
+
+const struct ixev_handlers rig_handlers = {on_open, on_readable, on_writable,  on_sent,
+					   on_eof,  on_dead,     on_soft_error};
 
 static void on_listening(struct ixev_listener *listener, void *arg, int outcome)
 {

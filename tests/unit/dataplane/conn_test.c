@@ -68,6 +68,60 @@ static void close_both(uint64_t handle, uint32_t peer, uint64_t cookie)
 	cr_expect_eq(event.handle, handle);
 }
 
+static uint32_t only_conn(void)
+{
+	uint32_t i = 0;
+
+	while (i < rig->core.clients->conns_max && rig->core.clients->conns[i].phase == CONN_FREE)
+		i++;
+	cr_assert_lt(i, rig->core.clients->conns_max, "no connection");
+	return i;
+}
+
+Test(conn, soft_errors_are_told_once_each_and_end_nothing)
+{
+	struct ix_event event;
+	uint32_t peer, conn;
+	uint64_t handle = rig_open(rig, 77, &peer);
+
+	conn = only_conn();
+	conn_on_soft_error(&rig->core, conn, TCP_SOFT_UNREACHABLE);
+	conn_on_soft_error(&rig->core, conn, TCP_SOFT_UNREACHABLE);
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_SOFT_ERROR);
+	cr_expect_eq(event.outcome, -EHOSTUNREACH);
+	cr_expect_eq(event.cookie, 77);
+	rig_expect_none(rig, 0);
+	rig->wire_is_cut = true;
+	rig_sendv(rig, 0, handle, 0, 100);
+	rig_turns(rig, 200, UINT64_C(100000000));
+	event = rig_expect(rig, 0, IX_EV_SOFT_ERROR);
+	cr_expect_eq(event.outcome, -ETIMEDOUT);
+	rig_expect_none(rig, 0);
+	rig->wire_is_cut = false;
+	rig_turns(rig, 600, UINT64_C(100000000));
+	event = rig_expect(rig, 0, IX_EV_SENT);
+	cr_expect_eq(event.acked_total, 100);
+	close_both(handle, peer, 77);
+	expect_clean();
+}
+
+Test(conn, soft_errors_before_accept_are_nobodys)
+{
+	uint64_t handle;
+
+	rig_peer_connect(rig);
+	rig_turn(rig);
+	handle = rig_expect(rig, 0, IX_EV_KNOCK).handle;
+	conn_on_soft_error(&rig->core, only_conn(), TCP_SOFT_UNREACHABLE);
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_ACCEPT, .handle = handle, .accept = {.cookie = 77}});
+	rig_turn(rig);
+	rig_expect(rig, 0, IX_EV_SENT);
+	rig_expect_none(rig, 0);
+}
+
 Test(conn, knock_accept_echo_close)
 {
 	uint32_t peer = rig_peer_connect(rig);

@@ -153,6 +153,12 @@ static void on_eof(void *ctx, uint32_t conn)
 	note(ctx, RIG_EOF, conn, 0);
 }
 
+static void on_soft_error(void *ctx, uint32_t conn, enum tcp_soft_error what)
+{
+	(void)conn;
+	((struct rig *)ctx)->soft_errors[what]++;
+}
+
 static bool on_dead(void *ctx, uint32_t conn, enum tcp_reason reason)
 {
 	note(ctx, RIG_DEAD, conn, reason);
@@ -168,6 +174,7 @@ static const struct tcp_ops ops = {
     .on_readable = on_readable,
     .on_acked = on_acked,
     .on_eof = on_eof,
+    .on_soft_error = on_soft_error,
     .on_dead = on_dead,
 };
 

@@ -82,7 +82,8 @@ struct rig {
 	unsigned out_count, out_seen;
 	struct rig_event events[RIG_EVENTS];
 	unsigned event_count, event_seen;
-	uint8_t stored[RIG_STREAM_BYTES]; /* how often each byte was stored */
+	uint64_t soft_errors[TCP_SOFT_COUNT]; /* how often each was told */
+	uint8_t stored[RIG_STREAM_BYTES];     /* how often each byte was stored */
 	bool refuse_store, refuse_path;
 	bool holds_dead;    /* what on_dead() answers */
 	bool is_forgetful;  /* records may be overwritten: only survival matters */
