@@ -66,7 +66,8 @@ static __attribute__((noinline)) void end_backoff(struct tcp_conn *c, const stru
 {
 	unsigned kept = (unsigned)c->backoff_kept + c->backoff;
 
-	if (sample->has_retrans && !(c->options & TCP_INFO_TIMESTAMPS))
+	/* Window probes back off although each is answered: that says nothing about the path. */
+	if (sample->has_retrans && !(c->options & TCP_INFO_TIMESTAMPS) && !(c->flags & CONN_PERSIST))
 		c->backoff_kept = (kept < TCP_BACKOFF_MAX ? kept : TCP_BACKOFF_MAX) & TCP_BACKOFF_MAX;
 	c->backoff = 0;
 }

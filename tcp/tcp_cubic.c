@@ -216,9 +216,13 @@ static void cubic_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample
 
 	if (c->cwnd < c->ssthresh) {
 		left = tcp_cc_slow_start(c, hystart_on_ack(c, sample));
-		/* Section 4.8: after a timeout W_max is where congestion avoidance begins, and K is 0. */
-		if (c->cwnd >= c->ssthresh && c->hystart_done && q->epoch_ns == 0)
-			q->w_max = c->cwnd;
+		/* Section 4.8: after a timeout W_max is where congestion avoidance begins, and K is 0. After
+		 * idle time W_max stays; but a new stage begins, from this cwnd and not with the W_est of
+		 * before. */
+		if (c->cwnd >= c->ssthresh && c->hystart_done) {
+			q->w_max = q->epoch_ns == 0 ? c->cwnd : q->w_max;
+			q->epoch_ns = 0;
+		}
 		if (left == 0)
 			return;
 	}

@@ -229,6 +229,8 @@ static void send_window_probe(struct turn *t)
 
 		if (emit(t, start, start + 1, true) == 0)
 			return;
+		/* Karn: which of the two is acknowledged will not be told. */
+		t->e->sent[l->sent_head].flags |= SENT_RETRANS;
 		t->c->retransmits++;
 		t->e->stats->retransmits++;
 	} else {

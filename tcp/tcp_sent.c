@@ -287,13 +287,15 @@ void tcp_sent_forget_sacks(struct tcp_engine *e, uint32_t conn)
 void tcp_sent_unmark_lost(struct tcp_engine *e, uint32_t conn)
 {
 	struct tcp_links *l = &e->links[conn];
+	uint32_t last = TCP_NONE;
 
+	/* To where their times belong: RACK looks no further than to the first that has time left. */
 	while (l->lost_head != TCP_NONE) {
 		uint32_t index = l->lost_head;
 
 		tcp_sent_time_unlink(e, conn, index);
 		e->sent[index].flags &= (uint8_t)~SENT_LOST;
-		tcp_sent_flight_push(e, conn, index);
+		last = tcp_sent_flight_insert(e, conn, index, last);
 	}
 }
 

@@ -6,7 +6,10 @@
 #include "tcp/tcp_engine.h"
 
 /* Losses are mostly found in order; a peer that makes it otherwise gets them repeated out of order. */
-#define LOST_WALK_MAX 64
+#define LOST_WALK_MAX   64
+/* What is back in flight is looked for as far; one that is too early in the list is found lost too late,
+ * never wrongly. */
+#define FLIGHT_WALK_MAX 64
 
 struct ends {
 	uint32_t *head, *tail;
@@ -66,6 +69,30 @@ void tcp_sent_flight_push(struct tcp_engine *e, uint32_t conn, uint32_t index)
 
 	c->flight_bytes += tcp_seq_span(r->start, r->end);
 	insert_after(e, list_of(l, r), index, l->flight_tail);
+}
+
+/* Sent before the other; of one time, lower ones first. */
+static bool is_before(const struct tcp_sent *a, const struct tcp_sent *b)
+{
+	return a->sent_ns < b->sent_ns || (a->sent_ns == b->sent_ns && a->end < b->end);
+}
+
+uint32_t tcp_sent_flight_insert(struct tcp_engine *e, uint32_t conn, uint32_t index, uint32_t hint)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	struct tcp_links *l = &e->links[conn];
+	struct tcp_sent *r = &e->sent[index];
+	uint32_t prev = hint != TCP_NONE && is_before(&e->sent[hint], r) ? hint : TCP_NONE;
+	uint32_t next = prev == TCP_NONE ? l->flight_head : e->sent[prev].time_next;
+	unsigned steps = 0;
+
+	while (next != TCP_NONE && is_before(&e->sent[next], r) && steps++ < FLIGHT_WALK_MAX) {
+		prev = next;
+		next = e->sent[next].time_next;
+	}
+	c->flight_bytes += tcp_seq_span(r->start, r->end);
+	insert_after(e, list_of(l, r), index, prev);
+	return index;
 }
 
 void tcp_sent_lost_insert(struct tcp_engine *e, uint32_t conn, uint32_t index)

@@ -9,6 +9,9 @@
 void tcp_sent_time_unlink(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* Puts a record at the end of flight: it is the latest sent. */
 void tcp_sent_flight_push(struct tcp_engine *e, uint32_t conn, uint32_t index);
+/* Puts a record back into flight at the time it was sent, behind `hint` if that was earlier (TCP_NONE: no
+ * hint). Returns it, the hint for the next. */
+uint32_t tcp_sent_flight_insert(struct tcp_engine *e, uint32_t conn, uint32_t index, uint32_t hint);
 /* Puts a record into lost at its position. */
 void tcp_sent_lost_insert(struct tcp_engine *e, uint32_t conn, uint32_t index);
 /* Puts the second half of a split record behind the first in their list; bytes are counted already. */
