@@ -66,12 +66,15 @@ static bool link_take(struct impair_state *state, uint64_t now_ns, uint32_t len,
 	return true;
 }
 
-static bool burst_takes(struct impair_state *state, uint64_t value)
+static bool burst_takes(struct impair_state *state, uint64_t value, uint64_t now_ns)
 {
+	if (state->is_in_burst && now_ns - state->burst_seen_ns > BURST_IDLE_NS)
+		state->is_in_burst = false;
 	if (state->is_in_burst)
 		state->is_in_burst = !hits(value, state->config.burst_leave);
 	else
 		state->is_in_burst = hits(value, state->config.burst_enter);
+	state->burst_seen_ns = now_ns;
 	return state->is_in_burst;
 }
 
@@ -83,7 +86,7 @@ struct fate impair_next(struct impair_state *state, uint64_t now_ns, uint32_t le
 
 	if (is_ip) {
 		bool is_lost = hits(draw(&state->random), config->loss);
-		bool is_burst = burst_takes(state, draw(&state->random));
+		bool is_burst = burst_takes(state, draw(&state->random), now_ns);
 
 		fate.is_duplicated = hits(draw(&state->random), config->duplicate);
 		fate.is_corrupted = hits(draw(&state->random), config->corrupt);

@@ -128,7 +128,7 @@ static void usage(void)
 	fputs("usage: relay [OPTION]... FIRST_INTERFACE SECOND_INTERFACE\n"
 	      "  --seed N --timeout S --pcap FILE --snap BYTES\n"
 	      "  --to first|second|both   the direction that the options behind it concern\n"
-	      "  --loss %  --burst %:LENGTH  --reorder %:MS  --duplicate %  --corrupt %\n"
+	      "  --loss %  --burst %:FRAMES  --reorder %:MS  --duplicate %  --corrupt %\n"
 	      "  --delay MS  --jitter MS  --rate MBIT/S  --queue BYTES  --mark %  --mark-above BYTES\n",
 	      stderr);
 	exit(2);

@@ -2,7 +2,7 @@
 /*
  * The parts of the impairment relay. Two Ethernet interfaces are joined frame by frame; what happens to a
  * frame is decided by the seed, its direction and its number in that direction, never by the time of day, so
- * that two pairs of hosts meet the same bad luck behind the same seed.
+ * that two pairs of hosts meet the same bad luck behind the same seed. One exception: silence ends a burst.
  */
 #ifndef TESTS_RELAY_RELAY_H
 #define TESTS_RELAY_RELAY_H
@@ -13,6 +13,13 @@
 
 #define FRAME_BYTES_MAX 2048u
 #define ETH_HEADER_LEN  14u
+
+/*
+ * A burst is over when no frame came for this long. If only frames ended it, one that begins with the last
+ * ACK of a flight would swallow ACK after ACK of the retransmissions, each twice as late as the one before,
+ * and a transfer of a second would take a minute.
+ */
+#define BURST_IDLE_NS   UINT64_C(50000000)
 
 /* What one direction does to frames. Probabilities are fractions of 2^32. */
 struct impairment {
@@ -28,8 +35,9 @@ struct impairment {
 struct impair_state {
 	struct impairment config;
 	uint64_t random;
-	uint64_t link_free_ns; /* when the rate-limited link has sent all that it queued */
-	uint64_t last_due_ns;  /* frames keep their order unless `reorder` says otherwise */
+	uint64_t link_free_ns;  /* when the rate-limited link has sent all that it queued */
+	uint64_t last_due_ns;   /* frames keep their order unless `reorder` says otherwise */
+	uint64_t burst_seen_ns; /* when the last frame met the burst */
 	bool is_in_burst;
 };
 

@@ -62,6 +62,28 @@ Test(relay_impair, losses_are_as_many_as_asked)
 	cr_assert(in_burst > 6 * bursts_begun && in_burst < 14 * bursts_begun, "%u", in_burst);
 }
 
+Test(relay_impair, silence_ends_a_burst)
+{
+	/* Every second frame outside of a burst begins one, and hardly any ends one. */
+	const struct impairment config = {.burst_enter = 50 * PERCENT, .burst_leave = 1};
+	struct impair_state state = start(&config, 1, 0);
+	uint64_t now_ns = 0;
+	unsigned passed = 0;
+
+	while (impair_next(&state, now_ns, FRAME_LEN, true).verdict != VERDICT_BURST)
+		now_ns += MS;
+	for (unsigned i = 0; i < 100; i++) {
+		now_ns += BURST_IDLE_NS;
+		cr_assert_eq(impair_next(&state, now_ns, FRAME_LEN, true).verdict, VERDICT_BURST);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		now_ns += BURST_IDLE_NS + 1;
+		passed += impair_next(&state, now_ns, FRAME_LEN, true).verdict == VERDICT_PASS;
+	}
+	/* Each met a new draw: 50 expected, standard deviation 5. */
+	cr_assert(passed > 25 && passed < 75, "%u", passed);
+}
+
 Test(relay_impair, what_is_not_ip_is_never_lost)
 {
 	const struct impairment config = {.loss = UINT32_MAX, .burst_enter = UINT32_MAX, .delay_ns = 5 * MS};
