@@ -71,6 +71,13 @@ static void input_rst(struct tcp_engine *e, uint32_t conn, const struct tcp_segm
 	tcp_conn_end(e, conn, TCP_REASON_RESET);
 }
 
+/* Data and FINs are always acknowledged; the ACK of an ACK is limited, else two hosts that disagree could go
+ * on for ever, and so is that of a SYN, wherever it lies (RFC 5961 sections 4.2 and 7). */
+static bool is_answered_always(const struct tcp_segment *s)
+{
+	return s->end > s->pos && !(s->flags & TCP_SYN);
+}
+
 static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -81,9 +88,7 @@ static void answer_unacceptable(struct tcp_engine *e, uint32_t conn, const struc
 		e->stats->drop_duplicate++;
 	else
 		e->stats->drop_out_of_window++;
-	/* Data and FINs are always acknowledged; the ACK of an ACK is limited, else two hosts that disagree
-	 * could go on for ever, and so is that of a SYN, wherever it lies (RFC 5961 sections 4.2 and 7). */
-	if (s->end > s->pos && !(s->flags & TCP_SYN))
+	if (is_answered_always(s))
 		tcp_data_report_duplicate(e, conn, s);
 	else if (tcp_challenge_allowed(e, conn))
 		tcp_ack_now(e, conn);
@@ -113,7 +118,8 @@ bool tcp_input_check(struct tcp_engine *e, uint32_t conn, struct tcp_segment *s)
 		is_late = is_paws_stale(e, c, s);
 		if (is_late && !is_late_ack(e, c, s)) {
 			e->stats->drop_paws++;
-			tcp_ack_now(e, conn);
+			if (is_answered_always(s) || tcp_challenge_allowed(e, conn))
+				tcp_ack_now(e, conn);
 			return false;
 		}
 	}

@@ -71,6 +71,22 @@ static void stop(struct tcp_conn *c)
 	c->flags &= ~(uint32_t)(CONN_PERSIST | CONN_REO_TIMER | CONN_TLP_OWED);
 }
 
+/* The window is open. If it is too small to be used, the sender's override (RFC 9293 section 3.8.6.2.1) comes
+ * a timeout later, and no later for being changed again meanwhile. A user timeout goes on counting: what
+ * waits was given to us to be delivered (section 3.10.2). */
+static void wait_for_window(struct tcp_engine *e, struct tcp_conn *c)
+{
+	uint64_t deadline = c->rto_deadline_ns, end;
+
+	stop(c);
+	c->flags |= CONN_PERSIST;
+	c->backoff = 0;
+	end = e->now_ns + tcp_rto_ns(c, &e->config);
+	c->rto_deadline_ns = deadline != 0 && deadline < end ? deadline : end;
+	if (c->user_timeout_ms == 0)
+		c->progress_tick = tcp_tick(e);
+}
+
 void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -78,8 +94,10 @@ void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress)
 	if (!has_in_flight(c)) {
 		if (!(c->flags & CONN_PERSIST))
 			stop(c);
-		else if ((c->snd_wnd > 0 && c->cwnd > 0) || !has_unsent(c))
+		else if (!has_unsent(c))
 			stop(c), c->backoff = 0;
+		else if (c->snd_wnd > 0 && c->cwnd > 0)
+			wait_for_window(e, c);
 		return;
 	}
 	if (c->flags & CONN_PERSIST) {
@@ -123,6 +141,15 @@ void tcp_timer_on_output(struct tcp_engine *e, uint32_t conn, bool has_sent_new)
 		start_rto(e, c);
 	if (has_sent_new)
 		schedule_tail_probe(e, conn);
+}
+
+void tcp_timer_on_user_timeout(struct tcp_engine *e, uint32_t conn)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+
+	if (c->user_timeout_ms != 0 && c->rto_deadline_ns != 0)
+		clamp_to_user_timeout(e, c);
+	tcp_timer_arm(e, conn);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

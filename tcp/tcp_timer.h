@@ -13,6 +13,8 @@
 void tcp_timer_on_ack(struct tcp_engine *e, uint32_t conn, bool has_progress);
 /* After output: starts what is not running (RFC 6298 section 5.1), or the window probe. */
 void tcp_timer_on_output(struct tcp_engine *e, uint32_t conn, bool has_sent_new);
+/* The user timeout has changed: what is owed already is given up when it is over. */
+void tcp_timer_on_user_timeout(struct tcp_engine *e, uint32_t conn);
 /* Enters the earliest deadline into the wheel. */
 void tcp_timer_arm(struct tcp_engine *e, uint32_t conn);
 

@@ -217,9 +217,19 @@ int tcp_abort(struct tcp_engine *e, tcp_time now, uint32_t conn)
 	return 0;
 }
 
+/* Where nothing of ours is waited for, and the idle timer has no other use. Before, it is too early: the
+ * handshake looks at the flag when it ends. */
+static bool may_keep_alive(const struct tcp_conn *c)
+{
+	if (c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2)
+		return !(c->flags & CONN_CLOSED);
+	return c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT;
+}
+
 int tcp_set_params(struct tcp_engine *e, tcp_time now, uint32_t conn, const struct tcp_params *params)
 {
 	struct tcp_conn *c;
+	bool had_keepalive;
 
 	e->now_ns = now.ns;
 	if (!tcp_conn_is_valid(e, conn))
@@ -228,11 +238,13 @@ int tcp_set_params(struct tcp_engine *e, tcp_time now, uint32_t conn, const stru
 	    (params->flags & ~(uint32_t)(TCP_PARAM_NAGLE | TCP_PARAM_KEEPALIVE | TCP_PARAM_NO_DELAYED_ACK)))
 		return -EINVAL;
 	c = tcp_conn_at(e, conn);
+	had_keepalive = c->flags & CONN_KEEPALIVE;
 	tcp_conn_set_params(e, conn, params);
-	if ((c->flags & CONN_KEEPALIVE) && (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT)) {
+	if ((c->flags & CONN_KEEPALIVE) && !had_keepalive && may_keep_alive(c)) {
 		c->idle_deadline_ns = e->now_ns + e->config.keepalive_idle_ns;
-		tcp_timer_arm(e, conn);
+		c->keepalive_sent = 0;
 	}
+	tcp_timer_on_user_timeout(e, conn);
 	if (c->state >= TCP_ESTABLISHED)
 		tcp_output_list(e, conn); /* Nagle may have held something */
 	return 0;

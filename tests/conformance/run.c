@@ -234,6 +234,15 @@ static void do_accept(struct script *s)
 	expect_result(s, tcp_accept(s->rig->engine, s->rig->conn));
 }
 
+/* What `set` has said of the connection since it was opened. */
+static void do_params(struct script *s)
+{
+	struct tcp_params params = s->params;
+
+	params.flags &= ~(uint32_t)TCP_PARAM_FAST_OPEN; /* said at the open alone */
+	expect_result(s, tcp_set_params(s->rig->engine, now(s), s->rig->conn, &params));
+}
+
 static void do_rx_limit(struct script *s)
 {
 	uint64_t limit = (uint64_t)script_number(s);
@@ -406,6 +415,11 @@ static bool is_on(struct script *s)
 	return w && strcmp(w, "on") == 0;
 }
 
+static void set_flag(struct script *s, uint32_t flag, bool is_set)
+{
+	s->params.flags = is_set ? s->params.flags | flag : s->params.flags & ~flag;
+}
+
 /* "on", "engine" (not asked for by connection or listener) or "asked" (not allowed by the engine). */
 static void set_fast_open(struct script *s)
 {
@@ -447,11 +461,11 @@ static void do_set(struct script *s)
 	else if (strcmp(w, "window_max") == 0)
 		r->path.rcv_window_max = (uint32_t)script_number(s);
 	else if (strcmp(w, "nagle") == 0)
-		s->params.flags |= is_on(s) ? TCP_PARAM_NAGLE : 0;
+		set_flag(s, TCP_PARAM_NAGLE, is_on(s));
 	else if (strcmp(w, "keepalive") == 0)
-		s->params.flags |= is_on(s) ? TCP_PARAM_KEEPALIVE : 0;
+		set_flag(s, TCP_PARAM_KEEPALIVE, is_on(s));
 	else if (strcmp(w, "delayed_ack") == 0)
-		s->params.flags |= is_on(s) ? 0 : TCP_PARAM_NO_DELAYED_ACK;
+		set_flag(s, TCP_PARAM_NO_DELAYED_ACK, !is_on(s));
 	else if (strcmp(w, "ack_delay") == 0)
 		r->config.ack_delay_ns = script_time(s, script_word(s));
 	else if (strcmp(w, "backlog") == 0)
@@ -495,6 +509,7 @@ static const struct {
     {"close", do_close, false},
     {"abort", do_abort, false},
     {"accept", do_accept, false},
+    {"params", do_params, false},
     {"rx_limit", do_rx_limit, false},
     {"unlisten", do_unlisten, false},
     {"icmp", do_icmp, false},
