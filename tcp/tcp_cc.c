@@ -60,11 +60,15 @@ void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes,
 		*credit = 0;
 }
 
-uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una)
+uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una, uint32_t cwnd)
 {
 	uint32_t flight = tcp_seq_span(una, c->snd_nxt);
 
-	return flight > c->cwnd || (c->flags & CONN_CWND_FULL) ? c->cwnd : flight;
+	if (flight <= cwnd && !(c->flags & CONN_CWND_FULL))
+		return flight;
+	/* CUBIC may take cwnd itself (RFC 9438 section 4.6), RFC 5681 equation 4 the segments that it held.
+	 */
+	return c->cc == TCP_CC_CUBIC ? cwnd : cwnd - cwnd % c->mss;
 }
 
 uint32_t tcp_cc_at_least(const struct tcp_conn *c, uint32_t window, bool is_ecn)

@@ -32,11 +32,12 @@ uint32_t tcp_cc_slow_start(struct tcp_conn *c, uint32_t acked_bytes);
 /* cwnd grows by one MSS for each `per_mss` bytes acknowledged; *credit carries the rest. */
 void tcp_cc_additive(struct tcp_conn *c, uint32_t *credit, uint32_t acked_bytes, uint32_t per_mss);
 /*
- * FlightSize (RFC 5681) with all before `una` acknowledged, as it was after the last output: ACKs that came
- * in one batch shrink what is in flight one by one before anything can be sent again, and the last of them
- * must not find that little was needed.
+ * FlightSize (RFC 5681) with all before `una` acknowledged, as it was after the last output, with `cwnd` as
+ * it was then: ACKs that came in one batch shrink what is in flight one by one before anything can be sent
+ * again, and the last of them must not find that little was needed. What limited transmit has sent beyond
+ * cwnd does not count.
  */
-uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una);
+uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una, uint32_t cwnd);
 /* A window after a congestion event: two segments at least (RFC 5681 equation 4), one after a mark (RFC 3168
  * section 6.1.2, RFC 9438 section 4.6). */
 uint32_t tcp_cc_at_least(const struct tcp_conn *c, uint32_t window, bool is_ecn);

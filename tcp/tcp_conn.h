@@ -188,7 +188,10 @@ struct tcp_conn {
 	uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
 	uint64_t rack_sent_ns, rack_rtt_ns;
 	int64_t rack_end, rack_fack;
-	uint32_t tlp_end;          /* low half of a position */
+	union {
+		uint32_t tlp_end;    /* with CONN_TLP: low half of a position */
+		uint32_t undo_start; /* in TCP_PHASE_RECOVERY and LOSS: low half of snd_una at its beginning */
+	};
 	uint32_t min_rtt_at_s;     /* seconds */
 	uint32_t ts_recent_s;      /* when ts_recent was taken, seconds */
 	uint32_t rack_dsack_round; /* low half of a position, 0: none */

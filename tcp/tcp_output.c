@@ -275,6 +275,7 @@ static void send_tail_probe(struct turn *t)
 
 		if (start > e->sent[tail].start && tcp_sent_split(e, t->conn, tail, start))
 			tail = l->sent_tail;
+		c->undo_bytes = 0;
 		retransmit_record(t, tail,
 				  tcp_seq_span(e->sent[tail].start, e->sent[tail].end) < mss
 				      ? tcp_seq_span(e->sent[tail].start, e->sent[tail].end)

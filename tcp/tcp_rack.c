@@ -173,7 +173,9 @@ bool tcp_tlp_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 	probe_end = tcp_seq_unwrap(c->tlp_end, 0, c->snd_una);
 	if (s->ack_pos < probe_end)
 		return false;
-	if ((c->flags & CONN_TLP_RETRANS) && !sample->is_dsack) {
+	/* The D-SACK of the probe, not of what the network has doubled. */
+	if ((c->flags & CONN_TLP_RETRANS) &&
+	    !(sample->is_dsack && tcp_seq_unwrap(s->sacks[0].end, c->iss, c->snd_una) == probe_end)) {
 		/* Beyond the probe without a D-SACK: the original was lost and the probe repaired it. A pure
 		 * duplicate at the probe's end: both arrived. Else it cannot be told yet. */
 		if (s->ack_pos > probe_end)

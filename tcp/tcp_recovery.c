@@ -59,7 +59,10 @@ static void save_undo(struct tcp_conn *c)
 {
 	c->undo_cwnd = c->cwnd;
 	c->undo_ssthresh = c->ssthresh;
-	c->undo_bytes = 0;
+	/* The duplicate of a tail loss probe may still be told of, and says nothing about what follows. */
+	if (!(c->flags & CONN_TLP_RETRANS))
+		c->undo_bytes = 0;
+	c->undo_start = (uint32_t)c->snd_una;
 	c->undo_ts = 0;
 	c->flags |= CONN_UNDO;
 }
@@ -71,14 +74,17 @@ static void owe_cwr(struct tcp_conn *c)
 		c->flags |= CONN_CWR_OWED;
 }
 
-static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample)
+/* `used` is the window at the last output; cwnd may be larger by now. */
+static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample,
+			   uint32_t used)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t in_flight = tcp_seq_span(c->snd_una, c->snd_nxt);
 
-	if (c->phase != TCP_PHASE_CWR) {
+	/* A loss in the window of a mark is answered already (RFC 3168 section 6.1.2). */
+	if (c->phase != TCP_PHASE_CWR || c->snd_una >= c->recovery_point) {
 		save_undo(c);
-		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una, used), false);
 		owe_cwr(c);
 	}
 	c->phase = TCP_PHASE_RECOVERY;
@@ -131,6 +137,14 @@ static void prr_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
 		c->cwnd = c->mss;
 }
 
+/* Without SACK a mark's window lasts until something beyond it is acknowledged: three duplicates of its last
+ * byte mean a loss, but at the end of a recovery needless repetitions. */
+static bool is_over(const struct tcp_conn *c)
+{
+	return c->snd_una > c->recovery_point ||
+	       (c->snd_una == c->recovery_point && (has_sack(c) || c->phase != TCP_PHASE_CWR));
+}
+
 static void leave_recovery(struct tcp_conn *c)
 {
 	/* RFC 9937: PRR ends with cwnd = ssthresh. After an RTO cwnd has grown by itself, and after a mark it
@@ -146,16 +160,26 @@ static void leave_recovery(struct tcp_conn *c)
 	c->flags &= ~(uint32_t)(CONN_RETRANS_ONE | CONN_UNDO);
 }
 
-static void undo(struct tcp_engine *e, uint32_t conn)
+static void undo(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t ssthresh = c->undo_ssthresh;
 
 	e->stats->spurious_recoveries++;
 	tcp_sent_unmark_lost(e, conn);
-	if (c->cwnd < c->undo_cwnd)
+	if (c->phase == TCP_PHASE_LOSS) {
+		/* RFC 4015 section 3.2 step 7: no burst, though one late ACK may tell of all; slow start
+		 * leads back to what was in flight. */
+		uint32_t burst = tcp_recovery_initial_window(e, c);
+
+		burst = burst < sample->delivered_bytes ? burst : sample->delivered_bytes;
+		ssthresh = ssthresh > c->undo_cwnd ? ssthresh : c->undo_cwnd;
+		c->cwnd = c->flight_bytes + burst > c->mss ? c->flight_bytes + burst : c->mss;
+	} else if (c->cwnd < c->undo_cwnd) {
 		c->cwnd = c->undo_cwnd;
-	if (c->ssthresh < c->undo_ssthresh)
-		c->ssthresh = c->undo_ssthresh;
+	}
+	if (c->ssthresh < ssthresh)
+		c->ssthresh = ssthresh;
 	c->phase = TCP_PHASE_OPEN;
 	c->dup_acks = 0;
 	c->backoff_kept = 0;
@@ -204,9 +228,11 @@ static void count_dup_acks(struct tcp_engine *e, uint32_t conn, const struct tcp
 		if (c->dup_acks < UINT8_MAX)
 			c->dup_acks++;
 		/* RFC 6582 section 3.2 step 1: not again for the window of an earlier loss; where all of it
-		 * is acknowledged and no more, its needless repetitions look like this. */
-		if (!has_sack(c) && c->dup_acks == DUP_THRESH && c->phase <= TCP_PHASE_CWR &&
-		    c->snd_una > c->recovery_point)
+		 * is acknowledged and no more, its needless repetitions look like this. After a mark nothing
+		 * was repeated. */
+		if (!has_sack(c) && c->dup_acks == DUP_THRESH &&
+		    (c->phase == TCP_PHASE_CWR ||
+		     (c->phase == TCP_PHASE_OPEN && c->snd_una > c->recovery_point)))
 			mark_first_lost(e, conn);
 	} else if (sample->acked_bytes > 0 && c->phase != TCP_PHASE_RECOVERY) {
 		c->dup_acks = 0;
@@ -222,12 +248,12 @@ static bool is_new_mark(const struct tcp_conn *c, const struct tcp_ack_sample *s
 
 /* For a mark, or for a loss that the probe has repaired (RFC 8985 section 7.4.2). A mark may leave one
  * segment where a loss leaves two (RFC 3168 section 6.1.2, RFC 9438 section 4.6). */
-static void enter_cwr(struct tcp_conn *c, const struct tcp_ack_sample *sample, bool is_mark)
+static void enter_cwr(struct tcp_conn *c, const struct tcp_ack_sample *sample, bool is_mark, uint32_t used)
 {
 	bool is_one = is_mark && c->cwnd <= c->mss;
 
 	/* What was in flight before this ACK, which may be one for all of it. */
-	c->cwnd = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, sample->prior_una), is_mark);
+	c->cwnd = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, sample->prior_una, used), is_mark);
 	c->ssthresh = c->cwnd > 2u * c->mss ? c->cwnd : 2u * c->mss;
 	c->phase = TCP_PHASE_CWR;
 	c->recovery_point = c->snd_nxt;
@@ -277,35 +303,56 @@ static void grow_after_loss(struct tcp_engine *e, struct tcp_conn *c, const stru
 	may_grow(e, c, &counted);
 }
 
+/* All but an ACK in order, of nothing but data that went well. */
+static __attribute__((noinline)) void take_trouble(struct tcp_engine *e, uint32_t conn,
+						   const struct tcp_segment *s, struct tcp_ack_sample *sample,
+						   bool is_probe_repair)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint8_t before = c->phase;
+	bool is_undone =
+	    is_spurious(c, s, sample) || (c->frto != TCP_FRTO_OFF && tcp_frto_on_ack(e, conn, sample));
+	uint32_t used;
+
+	if (is_undone)
+		undo(e, conn, sample);
+	count_dup_acks(e, conn, sample);
+	used = c->cwnd;
+	if (c->phase != TCP_PHASE_OPEN && is_over(c))
+		leave_recovery(c);
+	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
+		enter_recovery(e, conn, sample, used);
+	else if (c->phase == TCP_PHASE_OPEN && (is_new_mark(c, sample) || is_probe_repair))
+		enter_cwr(c, sample, !is_probe_repair, used);
+	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
+		in_recovery(e, conn, sample);
+	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
+		return;
+	/* The ACK that ends a fast recovery covers what that has counted already (RFC 9937 section 6); so
+	 * does one that takes a timeout back. */
+	if (before <= TCP_PHASE_CWR)
+		may_grow(e, c, sample);
+	else if (before == TCP_PHASE_LOSS && !is_undone)
+		grow_after_loss(e, c, sample);
+}
+
 void tcp_recovery_on_ack(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s,
 			 struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
 	bool is_probe_repair = tcp_tlp_on_ack(e, conn, s, sample);
-	uint8_t before;
 
 	if (cc->on_marks)
 		cc->on_marks(c, sample);
-	if (is_spurious(c, s, sample) || (c->frto != TCP_FRTO_OFF && tcp_frto_on_ack(e, conn, sample)))
-		undo(e, conn);
-	count_dup_acks(e, conn, sample);
-	before = c->phase;
-	if (c->phase != TCP_PHASE_OPEN && c->snd_una >= c->recovery_point)
-		leave_recovery(c);
-	if (c->phase <= TCP_PHASE_CWR && c->lost_bytes > 0)
-		enter_recovery(e, conn, sample);
-	else if (c->phase == TCP_PHASE_OPEN && (is_new_mark(c, sample) || is_probe_repair))
-		enter_cwr(c, sample, !is_probe_repair);
-	if (c->phase == TCP_PHASE_RECOVERY || (c->phase == TCP_PHASE_LOSS && !has_sack(c)))
-		in_recovery(e, conn, sample);
-	if (c->phase != TCP_PHASE_OPEN && c->phase != TCP_PHASE_LOSS)
-		return;
-	/* The ACK that ends a fast recovery covers what that has counted already (RFC 9937 section 6). */
-	if (before <= TCP_PHASE_CWR)
+	/* There is nothing to be undone in TCP_PHASE_OPEN. */
+	if (c->phase != TCP_PHASE_OPEN || c->lost_bytes > 0 || sample->is_dup || sample->is_ece ||
+	    is_probe_repair) {
+		take_trouble(e, conn, s, sample, is_probe_repair);
+	} else if (sample->acked_bytes > 0) {
+		c->dup_acks = 0;
 		may_grow(e, c, sample);
-	else if (before == TCP_PHASE_LOSS)
-		grow_after_loss(e, c, sample);
+	}
 }
 
 void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
@@ -314,7 +361,7 @@ void tcp_recovery_on_reo_timer(struct tcp_engine *e, uint32_t conn)
 	struct tcp_ack_sample sample = {.lost_bytes = c->lost_bytes};
 
 	if (c->lost_bytes > 0 && c->phase <= TCP_PHASE_CWR) {
-		enter_recovery(e, conn, &sample);
+		enter_recovery(e, conn, &sample, c->cwnd);
 		c->cwnd = tcp_recovery_pipe(c) + c->mss;
 	}
 	tcp_output_list(e, conn);
@@ -329,7 +376,7 @@ void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 	if (c->phase != TCP_PHASE_LOSS || c->snd_una >= c->recovery_point) {
 		if (c->phase != TCP_PHASE_RECOVERY)
 			save_undo(c);
-		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
+		c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una, c->cwnd), false);
 	}
 	c->phase = TCP_PHASE_LOSS;
 	c->recovery_point = c->snd_nxt;
@@ -338,7 +385,7 @@ void tcp_recovery_on_rto(struct tcp_engine *e, uint32_t conn)
 	c->flags |= CONN_RETRANS_ONE;
 	owe_cwr(c);
 	tcp_rack_on_rto(e, conn);
-	c->cwnd = tcp_recovery_pipe(c) + c->mss;
+	c->cwnd = c->mss; /* the loss window (RFC 5681 section 3.1), whatever was sent late */
 	tcp_conn_back_off(c);
 	tcp_frto_on_rto(e, conn, is_first);
 	tcp_output_list(e, conn);

@@ -120,9 +120,13 @@ static void note_dsack(struct tcp_engine *e, struct tcp_conn *c, const struct tc
 		       struct tcp_ack_sample *sample)
 {
 	uint32_t len = s->sacks[0].end - s->sacks[0].start;
+	int64_t start = tcp_seq_unwrap(s->sacks[0].start, c->iss, c->snd_una);
 
 	e->stats->dsack_in++;
 	sample->is_dsack = true;
+	/* What lies below the first loss of this recovery was sent again by one before it. */
+	if (c->phase >= TCP_PHASE_RECOVERY && (int32_t)((uint32_t)start - c->undo_start) < 0)
+		return;
 	c->undo_bytes -= len < c->undo_bytes ? len : c->undo_bytes;
 }
 

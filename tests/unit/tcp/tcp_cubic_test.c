@@ -35,7 +35,7 @@ static void ack(struct tcp_conn *c, uint32_t bytes, uint64_t now_ns, uint64_t rt
 /* A loss: ssthresh from the algorithm, cwnd there, as recovery leaves it. */
 static void lose(struct tcp_conn *c)
 {
-	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una), false);
+	c->ssthresh = tcp_cc_ops_of(c)->ssthresh(c, tcp_cc_flight(c, c->snd_una, c->cwnd), false);
 	c->cwnd = c->ssthresh;
 	c->snd_nxt = c->snd_una + c->cwnd;
 }
