@@ -102,14 +102,11 @@ static void enter_recovery(struct tcp_engine *e, uint32_t conn, const struct tcp
 }
 
 /* RFC 9937 section 6. */
-static void prr_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample)
+static void prr_on_ack(struct tcp_conn *c, const struct tcp_ack_sample *sample, uint32_t delivered)
 {
 	uint32_t pipe = tcp_recovery_pipe(c);
-	uint32_t delivered = sample->delivered_bytes;
 	int64_t send;
 
-	if (!has_sack(c) && sample->is_dup)
-		delivered = c->mss;
 	if (delivered == 0)
 		return;
 	c->prr_delivered += delivered;
@@ -267,17 +264,24 @@ static void enter_cwr(struct tcp_conn *c, const struct tcp_ack_sample *sample, b
 static void in_recovery(struct tcp_engine *e, uint32_t conn, struct tcp_ack_sample *sample)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t delivered = sample->delivered_bytes;
 
 	if (!has_sack(c) && sample->acked_bytes > 0) {
-		/* A partial ACK: the next hole, and the window deflates by what left (RFC 6582 step 3). */
-		uint32_t segments = (sample->acked_bytes + c->mss - 1u) / c->mss;
+		/* A partial ACK: the next hole, and the window deflates by what left (RFC 6582 step 3). All
+		 * but the first segment may have been told of by duplicates, and counts once (DeliveredData
+		 * of RFC 9937). */
+		uint32_t behind = (sample->acked_bytes - 1u) / c->mss;
+		uint32_t told = c->dup_acks < behind ? c->dup_acks : behind;
 
-		c->dup_acks = (uint8_t)(c->dup_acks >= segments ? c->dup_acks - segments + 1 : 0);
+		delivered -= told * c->mss;
+		c->dup_acks = (uint8_t)(c->dup_acks - told);
 		mark_first_lost(e, conn);
 		c->flags |= CONN_RETRANS_ONE; /* at once, whatever the window says */
+	} else if (!has_sack(c) && sample->is_dup) {
+		delivered = c->mss;
 	}
 	if (c->phase == TCP_PHASE_RECOVERY)
-		prr_on_ack(c, sample);
+		prr_on_ack(c, sample, delivered);
 }
 
 static void may_grow(struct tcp_engine *e, struct tcp_conn *c, const struct tcp_ack_sample *sample)
