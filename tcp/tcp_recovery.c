@@ -12,7 +12,8 @@
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_segment.h"
 
-#define DUP_THRESH 3
+#define DUP_THRESH       3
+#define LIMITED_TRANSMIT 2u /* segments, RFC 3042 */
 
 static bool has_sack(const struct tcp_conn *c)
 {
@@ -21,13 +22,16 @@ static bool has_sack(const struct tcp_conn *c)
 
 uint32_t tcp_recovery_pipe(const struct tcp_conn *c)
 {
-	uint32_t left;
+	uint32_t left = c->dup_acks;
 
 	/* After a timeout all is presumed lost, and duplicate ACKs tell nothing about what was sent since. */
 	if (has_sack(c) || c->phase == TCP_PHASE_LOSS)
 		return c->flight_bytes;
-	/* Without SACK each duplicate ACK tells that one segment has left the network. */
-	left = (uint32_t)c->dup_acks * c->mss;
+	/* Without SACK each duplicate ACK tells that one segment has left the network. Those that start no
+	 * recovery (RFC 6582 section 3.2 step 1) let two segments go beyond cwnd, no more (RFC 3042). */
+	if (c->phase <= TCP_PHASE_CWR && left > LIMITED_TRANSMIT)
+		left = LIMITED_TRANSMIT;
+	left *= c->mss;
 	return c->flight_bytes > left ? c->flight_bytes - left : 0;
 }
 
