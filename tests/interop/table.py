@@ -52,6 +52,7 @@ def judge(folder, cell, least, seeds):
     if both:
         result["ixd_median"] = statistics.median(result["ixd_mbps"])
         result["kernel_median"] = statistics.median(result["kernel_mbps"])
+        result["seconds"] = sorted(found["seconds"])
         result["median_s"] = statistics.median(found["seconds"])
         result["ratio"] = round(result["ixd_median"] / result["kernel_median"], 2) if result["kernel_median"] else 0.0
     is_judged = not os.environ.get("IXD_SAN")
@@ -85,21 +86,22 @@ def span(values):
 
 
 def table(results):
-    """Medians, and from the slowest to the fastest run; "cubic" is cubic on both ends, where that was measured."""
+    """Medians, and from the least to the most of all runs; "cubic" is cubic on both ends, where that was measured."""
     lines = [
-        "| profile | role of ixd | peer | MB | ixd Mb/s | kernel Mb/s | ratio | cubic | seeds | failed |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| profile | role of ixd | peer | MB | ixd Mb/s | kernel Mb/s | ratio | cubic | seeds | s | failed |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     cubic = {(r["profile"], r["role"]): r["kernel_median"] for r in results if r["peer"] == "cubic" and r["seeds"]}
     for r in results:
         if not r["seeds"]:
-            lines.append("| {profile} | {role} | {peer} | | | | | | 0 | {failed} |".format(**r))
+            lines.append("| {profile} | {role} | {peer} | | | | | | 0 | | {failed} |".format(**r))
             continue
         reference = cubic.get((r["profile"], r["role"]))
         lines.append(
             "| {profile} | {role} | {peer} | {mb:.1f} | {ixd} ({ixd_span}) | {kernel} "
-            "({kernel_span}) | {ratio:.2f} | {cubic} | {seeds} | {failed} |".format(
+            "({kernel_span}) | {ratio:.2f} | {cubic} | {seeds} | {took} | {failed} |".format(
                 mb=r["bytes"] / 1048576,
+                took=span(r["seconds"]),
                 ixd=digits(r["ixd_median"]),
                 kernel=digits(r["kernel_median"]),
                 ixd_span=span(r["ixd_mbps"]),
@@ -117,9 +119,12 @@ def summary(results, least):
     if not ratios:
         return "no cell is complete"
     below = sum(ratio < least for ratio in ratios)
+    seconds = [took for r in results if r["is_complete"] for took in r["seconds"]]
+    lasting = sum(5 <= took <= 20 for took in seconds)
     return (
         f"{len(ratios)} of {len(results)} cells complete; ratio to the kernel: least {min(ratios):.2f}, "
-        f"median {statistics.median(ratios):.2f}, most {max(ratios):.2f}; {below} below {least}"
+        f"median {statistics.median(ratios):.2f}, most {max(ratios):.2f}; {below} below {least}; "
+        f"{lasting} of {len(seconds)} runs lasted 5 to 20 s ({span(seconds)})"
     )
 
 
