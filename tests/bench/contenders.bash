@@ -5,6 +5,7 @@
 #
 #   kernel_block, kernel_spin   epoll, sleeping and spinning
 #   uring_block, uring_spin     io_uring, sleeping and spinning
+#   kernel_many                 epoll, sleeping, in as many processes as the connections need descriptors for
 #   ixd_spin, ixd_sleep         ixd and its application on one core; without work it spins or sleeps (spin_us = 0)
 #   ixd_dedicated               ixd on a core of its own, the application on the other
 #   raw                         the same AF_XDP socket without TCP: what cannot be exceeded
@@ -17,7 +18,8 @@ SOURCES=10.77.0.100-10.77.0.115 # of generators that open many connections
 ECHO=$IX_ADDR:7000
 HTTP=$IX_ADDR:8080
 KV=$IX_ADDR:11211
-declare -A TUNING=([kernel_block]=rps [kernel_spin]=rps [uring_block]=rps [uring_spin]=rps)
+declare -A TUNING=([kernel_many]=rps [kernel_block]=rps [kernel_spin]=rps [uring_block]=rps [uring_spin]=rps)
+declare -A ZERO_COPY=() # --zero-copy of the servers for which that is quicker
 HUGE_PAGES_OF_IXD=64 # of 2 MB: packet frames
 KERNEL_SERVERS=() # those that are built
 
@@ -150,12 +152,39 @@ score_key_value() {
 	load "$KV" --workload usr --connections 64 --rate "$KV_SCORE_RATE" "${SCORE_LOAD[@]}" &&
 		SCORE=$(jq '1e6 / .slices.p99 | floor' <<<"$LOAD")
 }
+score_download() {
+	RUNS=1 measure gbps "$HTTP" get --path /part >/dev/null # the first meets a cold server
+	SCORE=$(RUNS=1 measure gbps "$HTTP" get --path /part)
+}
 score_bulk() {
 	local from to
-	RUNS=1 measure gbps "$HTTP" get --path /file >/dev/null # the first meets a cold server
-	from=$(RUNS=1 measure gbps "$HTTP" get --path /file)
-	to=$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$BULK_BYTES")
+	score_download
+	from=$SCORE
+	to=$(RUNS=1 measure gbps "$HTTP" put --path /sink --bytes "$(stat -c %s "$T/www/part")")
 	SCORE=$(awk -v a="$from" -v b="$to" 'BEGIN { printf "%.3f", a + b }')
+}
+
+# Files sent from where they lie: whether that is quicker is asked with the download alone, twice in turn.
+calibrate_zero_copy() { # SERVER...
+	local server try how told="the kernel does not send without a copy"
+	local -A best
+	for server; do
+		best=([copy]=0 [--zero-copy]=0)
+		for try in copy --zero-copy copy --zero-copy; do
+			ZERO_COPY[$server]=${try#copy} SCORE=0
+			contender_up "$server" http && score_download
+			if [ "$try" = --zero-copy ] && grep -q '^zero-copy sends' "$T/log/server"; then
+				told=$(sed -n 's/^zero-copy sends: //p' "$T/log/server")
+			fi
+			contender_down
+			! at_least "$SCORE" "${best[$try]}" || best[$try]=$SCORE
+		done
+		ZERO_COPY[$server]=
+		! at_least "${best[--zero-copy]}" "${best[copy]}" || ZERO_COPY[$server]=--zero-copy
+		how=${ZERO_COPY[$server]:-send}
+		note setting "$server, zero copy" "${how#--} (calibration, Gb/s from the server: send ${best[copy]}, \
+zero-copy ${best[--zero-copy]}: $told)"
+	done
 }
 
 # ---- servers
@@ -180,10 +209,15 @@ contender_up() {
 kernel_server() { # CONTENDER SERVICE [--spin]
 	local program=(k-echo -l "$ECHO")
 	case $1-$2 in
+	uring_*-http)
+		program=(k-uring-httpd -l "$HTTP" --root "$T/www")
+		[ -z "${ZERO_COPY[$1]:-}" ] || program+=("${ZERO_COPY[$1]}")
+		;;
 	*-http) program=(k-httpd -l "$HTTP" --root "$T/www") ;;
 	uring_*-kv) program=(k-uring-kv -l "$KV") ;;
 	*-kv) program=(k-kv -l "$KV") ;;
 	uring_*-echo) program=(k-uring -l "$ECHO") ;;
+	kernel_many-echo) program+=(--processes "$MANY_PROCESSES") ;;
 	esac
 	shift 2
 	start server in_ix taskset -c "$SERVER_CPU" "${program[@]}" "$@" --timeout 300

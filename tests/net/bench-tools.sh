@@ -107,12 +107,23 @@ check_says "nobody listens" '"refused":[1-9]' "${LOAD[@]}"
 check_says "a packet that is too long" 'more than a packet takes' "${LOAD[@]}" --raw --size 1449
 
 # ---- the kernel's TCP as server
+not_running() {
+	[ -z "$(pids_named "$1")" ]
+}
+fetched_is_same() {
+	in_peer curl -sS --max-time 30 "http://$IX_ADDR:7000/file" | cmp - "$T/www/file"
+}
 start kecho in_ix k-echo -l "$IX_ADDR:7000" --timeout 300
 wait_line kecho 'listening on' || exit 1
 server_suite kernel
 check "a server that answers something else is noticed" load '.messages == 0 and .errors.wrong_bytes > 0' \
 	--workload source --connections 2
 stop kecho
+start kecho in_ix k-echo -l "$IX_ADDR:7000" --processes 3 --timeout 300
+wait_line kecho 'listening on' || exit 1
+check "k-echo: three processes share the connections" load "$NO_ERRORS and .connections == 300" --connections 300
+stop kecho
+check "k-echo: none of them is left" not_running k-echo
 head -c 1M /dev/urandom >"$T/www/file"
 start khttpd in_ix k-httpd -l "$IX_ADDR:7000" --root "$T/www" --timeout 300
 wait_line khttpd 'listening on' || exit 1
@@ -135,6 +146,18 @@ else
 	skip "k-uring" "$(tail -n 1 "$T/log/kuring")"
 fi
 stop kuring
+for how in --spin --zero-copy; do
+	start kuringhttpd in_ix k-uring-httpd -l "$IX_ADDR:7000" --root "$T/www" $how --timeout 300
+	if wait_until 5 grep -q 'listening on' "$T/log/kuringhttpd"; then
+		check "k-uring-httpd $how: source" load "$NO_ERRORS and .goodput_gbps > 0" --workload source --path /file
+		check "k-uring-httpd $how: sink" load "$NO_ERRORS and .goodput_gbps > 0" --workload sink --path /sink \
+			--size 1M
+		check "k-uring-httpd $how: the file is whole" fetched_is_same
+	else
+		skip "k-uring-httpd $how" "$(tail -n 1 "$T/log/kuringhttpd")"
+	fi
+	stop kuringhttpd
+done
 
 # key_value_suite WHO: a key-value server listens at port 7000
 key_value_suite() {

@@ -44,13 +44,13 @@ static inline void k_accept_all(const struct k_server *server)
 	}
 }
 
-/* Listens and serves for ever; wait_ms as in epoll_wait(2). */
-__attribute__((noreturn)) static inline void k_serve(struct k_server *server, const char *where, int wait_ms)
+/* Serves those who come to a listener, for ever; wait_ms as in epoll_wait(2). */
+__attribute__((noreturn)) static inline void k_serve_at(struct k_server *server, int listen_fd, int wait_ms)
 {
 	struct epoll_event events[K_EVENTS_MAX];
 
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	server->listen_fd = k_listen(where);
+	server->listen_fd = listen_fd;
 	k_set_nonblocking(server->listen_fd);
 	k_watch(server, server->listen_fd, EPOLLIN, EPOLL_CTL_ADD);
 	for (;;) {
@@ -63,6 +63,11 @@ __attribute__((noreturn)) static inline void k_serve(struct k_server *server, co
 				server->on_ready(events[i].data.fd);
 		}
 	}
+}
+
+__attribute__((noreturn)) static inline void k_serve(struct k_server *server, const char *where, int wait_ms)
+{
+	k_serve_at(server, k_listen(where), wait_ms);
 }
 
 #endif

@@ -185,20 +185,24 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 	    {"listen", required_argument, NULL, 'l'},
 	    {"root", required_argument, NULL, 'r'},
+	    {"spin", no_argument, NULL, 's'},
 	    {"timeout", required_argument, NULL, 't'},
 	    {0},
 	};
 	const char *where = NULL, *root = ".";
 	unsigned timeout_s = 60;
-	int option;
+	int option, wait_ms = -1;
 
-	while ((option = getopt_long(argc, argv, "l:r:t:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "l:r:st:", options, NULL)) != -1) {
 		switch (option) {
 		case 'l':
 			where = optarg;
 			break;
 		case 'r':
 			root = optarg;
+			break;
+		case 's':
+			wait_ms = 0;
 			break;
 		case 't':
 			timeout_s = (unsigned)k_number(optarg);
@@ -208,7 +212,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (where == NULL || optind != argc)
-		k_die("usage: k-httpd --listen ADDRESS:PORT [--root FOLDER] [--timeout SECONDS]");
+		k_die("usage: k-httpd --listen ADDRESS:PORT [--root FOLDER] [--spin] [--timeout SECONDS]");
 	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		k_die("%s: %s", root, strerror(errno));
@@ -216,5 +220,5 @@ int main(int argc, char **argv)
 	server.fds_max = CONNS_MAX;
 	server.on_accept = conn_open;
 	server.on_ready = conn_turn;
-	k_serve(&server, where, -1);
+	k_serve(&server, where, wait_ms);
 }

@@ -135,7 +135,9 @@ static inline int k_bind(int fd, const struct sockaddr_in *address)
 	return 0;
 }
 
-static inline int k_listen(const char *where)
+/* With is_shared, any number of listeners may have the same address: the kernel deals connections out to
+ * them. */
+static inline int k_listener_make(const char *where, bool is_shared)
 {
 	struct sockaddr_in address = k_address(where);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -144,12 +146,26 @@ static inline int k_listen(const char *where)
 	if (fd < 0)
 		k_die("socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (is_shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+		k_die("SO_REUSEPORT: %s", strerror(errno));
 	k_tune(fd);
 	if (k_bind(fd, &address) != 0 || listen(fd, 4096) != 0)
 		k_die("%s: %s", where, strerror(errno));
-	/* Tests wait for this line. */
+	return fd;
+}
+
+/* Tests wait for this line. */
+static inline void k_say_listening(const char *where)
+{
 	printf("listening on %s\n", where);
 	fflush(stdout);
+}
+
+static inline int k_listen(const char *where)
+{
+	int fd = k_listener_make(where, false);
+
+	k_say_listening(where);
 	return fd;
 }
 

@@ -193,7 +193,7 @@ KEYS = {
         against(("conn_rate", "ixd_spin", KERNEL), is_more_better=True)),
     "goodput_vs_cubic": (
         "goodput of one connection, the worse direction, against the kernel with cubic, MTU 1500", True, 1, 1.1,
-        "×", against(*((each, "ixd_spin", ("kernel_block",)) for each in TO_AND_FROM), is_more_better=True)),
+        "×", against(*((each, "ixd_spin", KERNEL) for each in TO_AND_FROM), is_more_better=True)),
     "goodput_vs_limit": (
         "goodput of one connection, the worse direction, against raw AF_XDP one way", True, 0.85, 0.95, "×",
         None),

@@ -45,7 +45,7 @@ def claims(results):
         "|---|---|---|---|",
     ]
     lines += [row_of(row) for row in results["evidence"].values()]
-    lines += ["", *table.contenders(results), "", *table.machine(results), END]
+    lines += ["", *table.contenders(results), "", *table.connections(results), "", *table.machine(results), END]
     return "\n".join(lines)
 
 

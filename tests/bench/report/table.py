@@ -6,6 +6,7 @@ NAMES = {
     "kernel_spin": "kernel, epoll, spinning",
     "uring_block": "kernel, io_uring, sleeping",
     "uring_spin": "kernel, io_uring, spinning",
+    "kernel_many": "kernel, epoll, sleeping, several processes",
     "kernel_tso": "kernel, epoll, with TSO",
     "kernel_client": "kernel, spinning client",
     "uring_client": "kernel, io_uring, spinning client",
@@ -127,6 +128,23 @@ def contenders(results):
     return lines
 
 
+def connections(results):
+    """Messages/s by open connections: a row for each number of them."""
+    figures = results["figures"].get("many_msgs", {})
+    names = [name for name in NAMES if name in figures]
+    if not names:
+        return []
+    lines = [
+        "| 64 B messages, 64 connections at a time of so many open, k/s | "
+        + " | ".join(NAMES[name] for name in names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]  # fmt: skip
+    for x in sorted({row["x"] for name in names for row in figures[name]}):
+        cells = [cell([row for row in figures[name] if row["x"] == x], 1e-3) for name in names]
+        lines.append(f"| {x:,} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def machine(results):
     about = results["machine"]
     virtual = "" if about["hypervisor"] in (None, "none") else f", virtual ({about['hypervisor']})"
@@ -167,5 +185,5 @@ def document(results):
     ]
     if run["is_quick"]:
         lines += ["**A quick run: short turns, few rounds of the curves. Nothing here is a claim.**", ""]
-    lines += targets(results) + [""] + contenders(results) + [""] + machine(results)
+    lines += targets(results) + [""] + contenders(results) + [""] + connections(results) + [""] + machine(results)
     return "\n".join(lines) + "\n"

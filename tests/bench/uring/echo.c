@@ -19,7 +19,7 @@ static void ignore(int fd)
 	(void)fd;
 }
 
-static const struct uring_service service = {ignore, echo, ignore};
+static const struct uring_service service = {ignore, echo, ignore, 0};
 
 int main(int argc, char **argv)
 {

@@ -127,7 +127,7 @@ static void watch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-static const struct uring_service service = {conn_open, on_bytes, conn_close};
+static const struct uring_service service = {conn_open, on_bytes, conn_close, 0};
 
 int main(int argc, char **argv)
 {

@@ -136,7 +136,7 @@ static struct sockaddr_in line_read(int argc, char *argv[])
 int main(int argc, char *argv[])
 {
 	/* A connection exists when it is received from; it speaks then. */
-	static const struct uring_service service = {message_send, on_bytes, on_close};
+	static const struct uring_service service = {message_send, on_bytes, on_close, 0};
 	struct sockaddr_in target = line_read(argc, argv);
 	uint64_t began_ns;
 

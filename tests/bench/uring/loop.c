@@ -5,9 +5,15 @@
 #include "tests/bench/uring/loop.h"
 #include "tests/net/k.h"
 
-#define ENTRIES      4096u
-#define BUFFERS      2048u /* a power of two */
-#define BUFFER_GROUP 0
+#define ENTRIES       4096u
+#define BUFFERS_BYTES (4u << 20) /* of all; divided by a power of two, a power of two */
+#define BUFFER_GROUP  0
+
+/* Linux 6.2; the headers of a distribution may be older than its kernel. */
+#ifndef IORING_SEND_ZC_REPORT_USAGE
+#define IORING_SEND_ZC_REPORT_USAGE  (1u << 3)
+#define IORING_NOTIF_USAGE_ZC_COPIED (1u << 31)
+#endif
 
 /* What a completion is of, in the upper half of its user data; the lower half is a descriptor. */
 enum { OP_ACCEPT, OP_RECEIVE, OP_SEND };
@@ -23,11 +29,13 @@ struct conn {
 static const struct uring_service *service;
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffer_ring;
-static uint8_t (*memory)[URING_BUFFER_BYTES];
+static uint8_t *memory;
+static uint32_t buffer_bytes, buffer_count;
 static struct uring_piece *buffers; /* one for each in the ring */
 static struct conn conns[URING_FDS_MAX];
 static int starved[URING_FDS_MAX];
-static unsigned starved_count, free_count;
+static unsigned starved_count, free_count, lent_count;
+static struct uring_lent lent;
 
 static struct io_uring_sqe *next_sqe(void)
 {
@@ -72,14 +80,18 @@ static void send_first(int fd)
 	struct uring_piece *piece = conns[fd].first;
 	struct io_uring_sqe *sqe = next_sqe();
 
-	io_uring_prep_send(sqe, fd, piece->at, piece->len, MSG_WAITALL);
+	if (piece->lent_id != 0)
+		io_uring_prep_send_zc_fixed(sqe, fd, piece->at, piece->len, MSG_WAITALL,
+					    IORING_SEND_ZC_REPORT_USAGE, piece->lent_id - 1u);
+	else
+		io_uring_prep_send(sqe, fd, piece->at, piece->len, MSG_WAITALL);
 	mark(sqe, OP_SEND, fd);
 }
 
 static void buffer_return(uint16_t id)
 {
-	io_uring_buf_ring_add(buffer_ring, memory[id], URING_BUFFER_BYTES, id,
-			      io_uring_buf_ring_mask(BUFFERS), 0);
+	io_uring_buf_ring_add(buffer_ring, memory + (size_t)id * buffer_bytes, buffer_bytes, id,
+			      io_uring_buf_ring_mask(buffer_count), 0);
 	io_uring_buf_ring_advance(buffer_ring, 1);
 	free_count++;
 }
@@ -161,7 +173,8 @@ static void bytes_give(int fd, uint16_t id, uint32_t len)
 	struct uring_piece *piece = &buffers[id];
 
 	free_count--;
-	*piece = (struct uring_piece){.at = memory[id], .len = len, .is_buffer = true};
+	*piece =
+	    (struct uring_piece){.at = memory + (size_t)id * buffer_bytes, .len = len, .is_buffer = true};
 	if (conn->is_over) {
 		uring_piece_drop(piece);
 	} else if (!service->on_bytes(fd, piece)) {
@@ -203,6 +216,11 @@ static void on_send(int fd, int result)
 	struct conn *conn = &conns[fd];
 	struct uring_piece *piece = conn->first;
 
+	if (result == -EINVAL && piece->lent_id != 0) {
+		piece->lent_id = 0;
+		send_first(fd);
+		return;
+	}
 	if (result < 0) {
 		/* The receive ends by itself. */
 		conn->is_over = true;
@@ -221,9 +239,34 @@ static void on_send(int fd, int result)
 	conn_end_if_idle(fd);
 }
 
+/* The second completion of such a send; its connection may be over and its number another's by now. */
+static void on_lent_sent(uint32_t usage)
+{
+	lent.sent++;
+	if ((usage & IORING_NOTIF_USAGE_ZC_COPIED) != 0)
+		lent.copied++;
+}
+
+uint8_t uring_lend(const uint8_t *from, size_t bytes)
+{
+	const struct iovec range = {.iov_base = (void *)(uintptr_t)from, .iov_len = bytes};
+	const __u64 tag = 0;
+
+	if (lent_count == URING_LENT_MAX ||
+	    (lent_count == 0 && io_uring_register_buffers_sparse(&ring, URING_LENT_MAX) != 0) ||
+	    io_uring_register_buffers_update_tag(&ring, lent_count, &range, &tag, 1) != 1)
+		return 0;
+	return (uint8_t)++lent_count;
+}
+
+struct uring_lent uring_lent(void)
+{
+	return lent;
+}
+
 static void feed_starved(void)
 {
-	while (starved_count > 0 && free_count > BUFFERS / 2) {
+	while (starved_count > 0 && free_count > buffer_count / 2) {
 		int fd = starved[--starved_count];
 
 		conns[fd].is_starved = false;
@@ -245,7 +288,10 @@ static void on_completion(const struct io_uring_cqe *cqe)
 		on_receive(fd, cqe->res, cqe->flags);
 		break;
 	default:
-		on_send(fd, cqe->res);
+		if ((cqe->flags & IORING_CQE_F_NOTIF) != 0)
+			on_lent_sent((uint32_t)cqe->res);
+		else
+			on_send(fd, cqe->res);
 		break;
 	}
 }
@@ -287,13 +333,13 @@ static void ring_open(void)
 
 static void buffers_open(void)
 {
-	size_t ring_bytes = BUFFERS * sizeof(struct io_uring_buf);
-	struct io_uring_buf_reg registration = {.ring_entries = BUFFERS, .bgid = BUFFER_GROUP};
+	size_t ring_bytes = buffer_count * sizeof(struct io_uring_buf);
+	struct io_uring_buf_reg registration = {.ring_entries = buffer_count, .bgid = BUFFER_GROUP};
 	int error;
 
 	buffer_ring = aligned_alloc(4096, ring_bytes);
-	memory = aligned_alloc(4096, (size_t)BUFFERS * URING_BUFFER_BYTES);
-	buffers = calloc(BUFFERS, sizeof(buffers[0]));
+	memory = aligned_alloc(4096, BUFFERS_BYTES);
+	buffers = calloc(buffer_count, sizeof(buffers[0]));
 	if (buffer_ring == NULL || memory == NULL || buffers == NULL)
 		k_die("out of memory");
 	memset(buffer_ring, 0, ring_bytes);
@@ -302,13 +348,15 @@ static void buffers_open(void)
 	if (error < 0)
 		k_die("io_uring: a ring of provided buffers (Linux 5.19): %s", strerror(-error));
 	io_uring_buf_ring_init(buffer_ring);
-	for (unsigned i = 0; i < BUFFERS; i++)
+	for (unsigned i = 0; i < buffer_count; i++)
 		buffer_return((uint16_t)i);
 }
 
 void uring_open(const struct uring_service *what)
 {
 	service = what;
+	buffer_bytes = what->buffer_bytes != 0 ? what->buffer_bytes : URING_BUFFER_BYTES;
+	buffer_count = BUFFERS_BYTES / buffer_bytes;
 	ring_open();
 	buffers_open();
 }

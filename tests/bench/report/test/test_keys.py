@@ -68,6 +68,18 @@ class Keys(unittest.TestCase):
         self.assertAlmostEqual(ratios["goodput_vs_limit"], 0.3)
         self.assertEqual(len(evidence["goodput_vs_cubic"]["parts"]), 2)
 
+    def test_goodput_is_against_the_best_kernel_server(self):
+        ratios, evidence = judged(
+            lines("goodput_to_gbps", "ixd_spin", [9, 9]), lines("goodput_from_gbps", "ixd_spin", [9, 9]),
+            lines("goodput_to_gbps", "kernel_block", [9, 9]), lines("goodput_to_gbps", "uring_spin", [12, 12]),
+            lines("goodput_from_gbps", "kernel_block", [9, 9]), lines("goodput_from_gbps", "uring_spin", [6, 6]),
+            lines("goodput_to_gbps", "kernel_tso", [90, 90]), lines("goodput_from_gbps", "kernel_tso", [90, 90]),
+        )  # fmt: skip
+        self.assertAlmostEqual(ratios["goodput_vs_cubic"], 0.75)
+        self.assertEqual(
+            [part["against"] for part in evidence["goodput_vs_cubic"]["parts"]], ["uring_spin", "kernel_block"]
+        )
+
     def test_no_ratio_to_nothing(self):
         ratios, evidence = judged(
             lines("kv_usr_sla", "ixd_spin", [5, 5, 5]), lines("kv_usr_sla", "kernel_spin", [0, 0, 0])
@@ -150,6 +162,18 @@ class Table(unittest.TestCase):
 
     def test_numbers(self):
         self.assertEqual([table.number(value) for value in (0, 1234.5, 12.345, 0.01234)], ["0", "1234", "12.3", "0.0123"])
+
+    def test_connections_have_a_row_for_each_number(self):
+        samples = keys.Samples(
+            lines("many_msgs", "ixd_spin", [400e3], 10) + lines("many_msgs", "ixd_spin", [300e3], 250000)
+            + lines("many_msgs", "kernel_many", [50e3], 250000)
+        )  # fmt: skip
+        text = table.connections({"figures": summary.figures_of(samples)})
+        self.assertEqual(text[2:], [
+            "| 10 | – | 400 (400–400) |",
+            "| 250,000 | 50 (50–50) | 300 (300–300) |",
+        ])  # fmt: skip
+        self.assertEqual(table.connections({"figures": {}}), [])
 
 
 if __name__ == "__main__":
