@@ -20,6 +20,28 @@ def row_of(row):
     )
 
 
+ELSEWHERE = ("calibration_msgs_plain", "calibration_msgs_gro")
+
+
+def elsewhere(results):
+    """What the kernel does that may have the generator's CPU as well. Short turns, so told and not claimed."""
+    figures = results["figures"]
+    ways = [figures.get(figure, {}) for figure in ELSEWHERE]
+    servers = {name for way in ways for name in way}
+    found = sorted(max(way[name][0]["median"] for way in ways if name in way) for name in servers)
+    ours = figures.get("msgs_64", {}).get("ixd_spin")
+    if not found or not ours or found[0] <= 0:
+        return []
+    least, most = (table.number(ours[0]["median"] / each) for each in (found[-1], found[0]))
+    return [
+        "On a shared core the kernel's contenders do all of their work on the server's CPU, as ixd does. Where the "
+        f"kernel may leave its receive side to the generator's CPU, its servers made {found[0] / 1e3:.0f} to "
+        f"{found[-1] / 1e3:.0f} thousand messages/s with 64 connections, each in a short turn before the rounds; ixd's "
+        f"figure below is {least} to {most} times these.",
+        "",
+    ]
+
+
 def claims(results):
     if results["run"]["is_quick"]:
         sys.exit("readme.py: a quick run is no claim; run the whole bench")
@@ -40,6 +62,7 @@ def claims(results):
             "programs run, a percentile near 4 ms is their time slice, and says nothing about either side.",
             "",
         ]
+    lines += elsewhere(results)
     lines += [
         "| | ixd | target | met |",
         "|---|---|---|---|",

@@ -161,6 +161,12 @@ def machine(results):
             f"- Two cores against one, {NAMES.get(name, name)}: {number(row['ratio'])}× "
             f"({number(row['interval'][0])}–{number(row['interval'][1])})."
         )
+    tail = results["evidence"].get("batch_64_vs_1", {}).get("p99_at_low_load")
+    if tail:
+        lines.append(
+            f"- Batch bound 64 against 1, p99 of the median slice at a low load: {number(tail['ratio'])}× ({number(tail['interval'][0])}–"
+            f"{number(tail['interval'][1])}, {tail['verdict']}); it should be equal."
+        )
     lines += [f"- Warning: {text}." for text in about["warnings"]]
     lines += [f"- Limit: {text}." for text in results["limits"]]
     for key, text in results["settings"].items():
