@@ -106,6 +106,10 @@ check_says "frames that the other end would drop" 'takes no frames now' "${LOAD[
 check_says "nobody listens" '"refused":[1-9]' "${LOAD[@]}"
 check_says "a packet that is too long" 'more than a packet takes' "${LOAD[@]}" --raw --size 1449
 
+for rules in "$TEST_ROOT"/tests/bench/report/test/test_*.py; do
+	check "the report: $(basename "$rules")" /usr/bin/python3 -B "$rules"
+done
+
 # ---- the kernel's TCP as server
 not_running() {
 	[ -z "$(pids_named "$1")" ]
