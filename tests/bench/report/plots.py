@@ -13,7 +13,7 @@ COLOURS = {
     "kernel_block": "#1f77b4", "kernel_spin": "#17becf", "uring_block": "#9467bd", "uring_spin": "#e377c2",
     "kernel_many": "#1f77b4", "kernel_tso": "#8c564b", "kernel_client": "#17becf", "uring_client": "#e377c2",
     "ixd_spin": "#d62728", "ixd_sleep": "#ff7f0e", "ixd_client": "#d62728", "ixd_dedicated": "#2ca02c", "raw": "#7f7f7f",
-    "raw_live": "#bcbd22",
+    "raw_live": "#bcbd22", "ixd_both": "#d62728",
 }  # fmt: skip
 MARKERS = {"kernel": "s", "uring": "^", "ixd": "o", "raw": "x"}
 

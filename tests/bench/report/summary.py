@@ -135,8 +135,8 @@ def main():
     options = parser.parse_args()
     results = finite(results_of(options.folder, options))
     write(os.path.join(options.folder, "results.json"), json.dumps(results, indent=1, allow_nan=False) + "\n")
-    excuse = plot_all(results, options.folder)
     write(os.path.join(options.folder, "results.md"), table.document(results))
+    excuse = plot_all(results, options.folder)
     if excuse:
         print(excuse)
     # One turn of many that failed is told; a claim that nobody could measure is a failure.

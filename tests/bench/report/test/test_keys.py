@@ -163,6 +163,13 @@ class Table(unittest.TestCase):
     def test_numbers(self):
         self.assertEqual([table.number(value) for value in (0, 1234.5, 12.345, 0.01234)], ["0", "1234", "12.3", "0.0123"])
 
+    def test_every_contender_that_is_drawn_has_a_colour(self):
+        source = os.path.join(os.path.dirname(__file__), "..", "plots.py")
+        with open(source, encoding="utf-8") as file:
+            text = file.read()
+        colours = text[text.index("COLOURS") : text.index("MARKERS")]
+        self.assertEqual([name for name in table.NAMES if f'"{name}":' not in colours], [])
+
     def test_connections_have_a_row_for_each_number(self):
         samples = keys.Samples(
             lines("many_msgs", "ixd_spin", [400e3], 10) + lines("many_msgs", "ixd_spin", [300e3], 250000)
