@@ -3,7 +3,7 @@
 
 BENCH_DEPS := python3-matplotlib
 BENCH_ENV  := BENCH_OUT='$(abspath $(O))/bench' IXD_BUILD='$(O)' QUICK='$(QUICK)' ROUNDS='$(ROUNDS)'
-bench: deps deps-bench ## measure ixd beside the kernel, 10 minutes (QUICK=1: 2; ONLY=rtt,msgs: parts)
+bench: deps deps-bench ## measure ixd beside the kernel, 11 minutes (QUICK=1: 3; ONLY=rtt,msgs: parts)
 	$(parallel) tests
 	$(Q)$(BENCH_ENV) ONLY='$(filter-out .,$(ONLY))' tests/bench/bench.sh
 

@@ -54,8 +54,7 @@ BARS = {
     "messages": (
         "64-byte messages, shared core",
         [("msgs_64", "64 connections, thousands/s", 1e-3), ("msgs_1024", "1024 connections, thousands/s", 1e-3),
-         ("p999_1024_us", "1024 connections, p99.9 (ms)", 1e-3),
-         ("msgs_64_both_ends", "64 connections, ixd at both ends, thousands/s", 1e-3)]),
+         ("p999_1024_us", "1024 connections, p99.9 (ms)", 1e-3)]),
     "two-cores": (
         "64-byte messages to a peer that needs no CPU, 64 connections",
         [("msgs_1_cores", "one core, thousands/s", 1e-3), ("msgs_2_cores", "two cores, thousands/s", 1e-3)]),
