@@ -64,10 +64,12 @@ uint32_t tcp_cc_flight(const struct tcp_conn *c, int64_t una, uint32_t cwnd)
 {
 	uint32_t flight = tcp_seq_span(una, c->snd_nxt);
 
+	/* CUBIC may take cwnd itself (RFC 9438 section 4.6), also what the end of a recovery gives; RFC 5681
+	 * equation 4 the segments that were in it. */
+	if (c->cc == TCP_CC_CUBIC)
+		cwnd = c->cwnd;
 	if (flight <= cwnd && !(c->flags & CONN_CWND_FULL))
 		return flight;
-	/* CUBIC may take cwnd itself (RFC 9438 section 4.6), RFC 5681 equation 4 the segments that it held.
-	 */
 	return c->cc == TCP_CC_CUBIC ? cwnd : cwnd - cwnd % c->mss;
 }
 

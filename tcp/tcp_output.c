@@ -79,6 +79,7 @@ static void retransmit_record(struct turn *t, uint32_t index, uint32_t len)
 		tcp_sent_split(e, t->conn, index, r->start + went);
 	segments = segments_of(went, t->c->mss);
 	tcp_sent_retransmitted(e, t->conn, index);
+	t->c->sent_ns = e->now_ns;
 	tcp_recovery_on_retransmit(e, t->conn, e->sent[index].start, went);
 	t->c->prr_out += went;
 	t->c->retransmits += segments;
