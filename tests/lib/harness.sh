@@ -60,6 +60,7 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
 # An emulated machine is slower still: IXD_TIME_SCALE.
 TIME_SCALE=${IXD_TIME_SCALE:-1}
 [ -n "${IXD_SAN:-}" ] && TIME_SCALE=$((TIME_SCALE * 5))
+export TIME_SCALE # tests/net/k.h stretches the limits of the tools
 
 # ---- results
 
@@ -80,6 +81,29 @@ skip() {
 	echo "skip $TEST_NAME: $1: $2"
 }
 
+# diagnose: once in a test, at its first failure: what both stacks say of themselves then, in a few lines
+IS_DIAGNOSED=''
+diagnose() {
+	local socket name
+	[ -z "$IS_DIAGNOSED" ] || return 0
+	IS_DIAGNOSED=1
+	{
+		echo "load $(cut -d' ' -f1-3 /proc/loadavg), $(awk '/^cpu / { print $9 / 100 }' /proc/stat) s stolen so far"
+		for socket in /run/ixd/*/control.sock; do
+			[ -S "$socket" ] || continue
+			name=$(basename "$(dirname "$socket")")
+			timeout 5 ixctl -i "$name" ss 2>&1 | head -n 12
+			timeout 5 ixctl -i "$name" stats 2>&1 | awk '$2 != 0 &&
+				/drop|fail|fault|full|limit|lost|mangled|opens|reset|retrans|rto|stall|timeout|packets/ {
+					printf "%s=%s ", $1, $2
+				}' | fold -sw 180
+			echo
+		done
+		[ ! -e "/run/netns/$NS_PEER" ] || timeout 5 nsenter --net="/run/netns/$NS_PEER" \
+			ss -Htino state connected exclude time-wait 2>&1 | cut -c 1-300 | head -n 12
+	} | sed 's/^/#   state: /'
+}
+
 # check NAME COMMAND...: one result; the command's output is shown if it fails.
 check() {
 	local name=$1 out="$T/log/check" rc
@@ -92,6 +116,7 @@ check() {
 		not_ok "$name"
 		echo "# failed with $rc: $*"
 		tail -n 20 "$out" | sed 's/^/#   /'
+		diagnose
 		return 1
 	fi
 }
@@ -105,6 +130,7 @@ check_says() {
 	elif ! grep -Eq -- "$regex" "$out"; then
 		not_ok "$name: its words do not match /$regex/"
 		tail -n 20 "$out" | sed 's/^/#   /'
+		diagnose
 	else
 		ok "$name"
 		return 0
@@ -391,6 +417,7 @@ finish() {
 		grep -Eh -A 30 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$T"/log/* | head -n 60
 	fi
 	[ "${HUGE_PAGES:-0}" = 0 ] || huge_pages $((-HUGE_PAGES))
+	[ "$FAILED" = 0 ] || diagnose
 	if [ "$FAILED" -gt 0 ] || [ -n "${IXD_TEST_KEEP_LOGS:-}" ]; then
 		for name in "$T"/log/ixd-*; do
 			[ -f "$name" ] && log_show "$(basename "$name")" 40

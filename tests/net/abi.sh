@@ -21,7 +21,7 @@ says() {
 }
 
 net_pair || exit 1
-EXTRA='hello_timeout_ms = 300;' ixd_conf default
+EXTRA='hello_timeout_ms = 1000;' ixd_conf default
 ixd_start || exit 1
 serve echo ix-echo -l "$IX_ADDR:7000" || exit 1
 check "a right hello is welcome" says good '^status 0 descriptors [3-9]'

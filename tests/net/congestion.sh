@@ -44,7 +44,8 @@ check_says "a name that is none" 'bbr.*cubic' client ix-echo -C bbr -l "$IX_ADDR
 
 # What the engine knows. The peer drops one packet in a hundred, so that there is something to know.
 loss 10
-start bulk in_peer k-client "$IX_ADDR:7000" echo --bytes 200M --timeout 200
+# (It sends for as long as it takes to look, and is stopped then.)
+start bulk in_peer k-client "$IX_ADDR:7000" echo --bytes 1000G --timeout 200
 check "losses are shown" wait_until 60 bash -c "ixctl --json ss -l 7000 | jq -e '[.. | objects |
 	select(.lost? != null and .lost > 0 and .retransmits > 0 and .delivery_rate > 0 and .min_rtt_us > 0)] | length > 0'"
 check "the reordering window is shown" wait_until 60 bash -c "ixctl --json ss -l 7000 | jq -e '[.. | objects |

@@ -11,7 +11,7 @@ mode_is() {
 }
 
 upload() {
-	in_peer k-client "$IX_ADDR:7000" echo --connections 4 --bytes 1M --timeout $((30 * TIME_SCALE))
+	in_peer k-client "$IX_ADDR:7000" echo --connections 4 --bytes 1M --timeout 30
 }
 
 net_pair 1 2 || exit 1

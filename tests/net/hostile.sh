@@ -23,7 +23,7 @@ for program in "$IXD_BUILD"/tests/hostile/*; do
 	start "$name" client env IXD_INSTANCE=default IX_ADDR="$IX_ADDR" PEER_ADDR="$PEER_ADDR" "$T/bin/$name"
 	# Beside it, the others work.
 	check "$name: others are served meanwhile" \
-		in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 20000 --timeout $((30 * TIME_SCALE))
+		in_peer k-client "$IX_ADDR:7000" echo --connections 20 --bytes 20000 --timeout 30
 	wait_end "$name" 30
 	rc=$?
 	case $rc in

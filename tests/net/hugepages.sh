@@ -8,6 +8,10 @@ free_pages() {
 	awk '/^HugePages_Free/ { print $2 }' /proc/meminfo
 }
 
+has_free_pages() {
+	[ "$(free_pages)" -ge "$1" ]
+}
+
 net_pair || exit 1
 huge_pages 64
 if [ "$(free_pages)" -lt 40 ]; then
@@ -19,7 +23,7 @@ else
 	check "serves from huge pages" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 100000
 	stop echo
 	ixd_stop
-	check "the huge pages are given back" wait_until 5 test "$(free_pages)" -ge 40
+	check "the huge pages are given back" wait_until 5 has_free_pages 40
 fi
 huge_pages -64
 

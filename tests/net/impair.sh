@@ -12,7 +12,7 @@ cell() {
 	local name=$1 bytes=$2 cc=$3 role=$4
 	shift 4
 	relay_start "$SEED" "$@" || return 1
-	CC=$cc TRANSFER_LIMIT_S=$((60 * TIME_SCALE)) check "$name, $role, peer's $cc: $bytes bytes" \
+	CC=$cc TRANSFER_LIMIT_S=60 check "$name, $role, peer's $cc: $bytes bytes" \
 		transfer ixd "$role" "$bytes"
 	relay_stop
 }

@@ -54,12 +54,16 @@ static void k_on_alarm(int signal_number)
 	_exit(K_EXIT_TIMEOUT);
 }
 
-/* No tool outlives its test: the process ends with K_EXIT_TIMEOUT after `seconds`. */
+/* No tool outlives its test: the process ends with K_EXIT_TIMEOUT after `seconds`, TIME_SCALE times as many
+ * where the harness says so because all is slower. */
 static inline void k_limit_time(unsigned seconds)
 {
+	const char *scale = getenv("TIME_SCALE");
+	unsigned long times = scale != NULL ? strtoul(scale, NULL, 10) : 1;
+
 	signal(SIGALRM, k_on_alarm);
 	signal(SIGPIPE, SIG_IGN);
-	alarm(seconds);
+	alarm(seconds * (times > 1 ? (unsigned)times : 1));
 }
 
 static inline uint64_t k_number(const char *text)

@@ -67,12 +67,12 @@ stop small
 check "evictions are counted" test "$(value_of evictions small)" -gt 1000
 ixd_stop
 
-peer_serve kkv k-kv -l "$PEER_ADDR:11211" --timeout $((200 * TIME_SCALE)) &&
+peer_serve kkv k-kv -l "$PEER_ADDR:11211" --timeout 200 &&
 	converse k-kv "$PEER_ADDR:11211"
 stop kkv
 
 # Where io_uring is not to be had, the program says so.
-start uringkv in_peer k-uring-kv -l "$PEER_ADDR:11213" --json --timeout $((200 * TIME_SCALE))
+start uringkv in_peer k-uring-kv -l "$PEER_ADDR:11213" --json --timeout 200
 if wait_until 5 grep -q 'listening on' "$T/log/uringkv"; then
 	converse k-uring-kv "$PEER_ADDR:11213"
 	stop uringkv

@@ -18,9 +18,9 @@ run() {
 	ixd_start || return 1
 	serve echo ix-echo -l "$IX_ADDR:7000"
 	check "$what: $MANY connections" \
-		in_peer k-client "$IX_ADDR:7000" echo --connections $MANY --bytes $EACH --timeout $((60 * TIME_SCALE))
+		in_peer k-client "$IX_ADDR:7000" echo --connections $MANY --bytes $EACH --timeout 60
 	check "$what: $LARGE on one connection" \
-		in_peer k-client "$IX_ADDR:7000" echo --bytes $LARGE --size 65536 --timeout $((60 * TIME_SCALE))
+		in_peer k-client "$IX_ADDR:7000" echo --bytes $LARGE --size 65536 --timeout 60
 	peer_serve far k-echo -l "$PEER_ADDR:7200" --timeout 100
 	check "$what: connecting out $OUT times" bash -c "
 		for i in \$(seq $OUT); do

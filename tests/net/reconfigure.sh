@@ -48,6 +48,14 @@ seen() {
 }
 check "no packet has the new TTL and DSCP before" bash -c "ixctl status --json | jq -e '.settings | .ttl == 64 and .dscp == 0'"
 check "TTL and DSCP: the difference" bash -c "ixctl reconfigure | tee /dev/stderr | grep -q 'dscp.*46'"
+# The cores hear of it a moment later than ixctl; what left before they did does not count.
+is_in_force() {
+	local with
+	in_peer k-client "$IX_ADDR:7000" echo --bytes 1
+	read -r with _ <<<"$(seen)"
+	[ "$with" -gt 0 ]
+}
+check "TTL and DSCP: they come into force" wait_until 5 is_in_force
 in_peer nft reset counters table inet seen >/dev/null
 kill -USR1 "${PIDS[hold]}"
 check "TTL and DSCP: connections go on" wait_line hold '^round=1$' 10

@@ -10,14 +10,14 @@ LARGEST=1G
 to_ixd() {
 	start cat client bash -c "exec ix-cat -l $IX_ADDR:7100 </dev/null | k-pattern --check $1"
 	wait_line cat 'listening on' || return 1
-	in_peer k-client "$IX_ADDR:7100" send --bytes "$1" --timeout $((120 * TIME_SCALE)) && wait_end cat 20
+	in_peer k-client "$IX_ADDR:7100" send --bytes "$1" --timeout 120 && wait_end cat 20
 }
 
 # from_ixd SIZE: ix-cat sends the pattern and half-closes, the kernel's side checks it and closes.
 from_ixd() {
 	start cat client bash -c "set -o pipefail; k-pattern $1 | ix-cat -l $IX_ADDR:7100 >/dev/null"
 	wait_line cat 'listening on' || return 1
-	in_peer k-client "$IX_ADDR:7100" receive --timeout $((120 * TIME_SCALE)) | tee "$T/received" &&
+	in_peer k-client "$IX_ADDR:7100" receive --timeout 120 | tee "$T/received" &&
 		grep -q "bytes=$(numfmt --from=iec "$1") " "$T/received" && wait_end cat 20
 }
 

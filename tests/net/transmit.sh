@@ -20,7 +20,7 @@ status_is() {
 # Small messages on many connections: turns with many packets, each of another connection.
 traffic() {
 	in_peer k-client "$IX_ADDR:7000" echo --connections $MANY --bytes "${1:-$EACH}" --size 64 --window 64 \
-		--timeout $((60 * TIME_SCALE))
+		--timeout 60
 }
 # Network namespaces that an open descriptor of ixd keeps.
 namespaces_held() {
