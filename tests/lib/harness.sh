@@ -140,9 +140,17 @@ check_says() {
 
 # ---- waiting, always for a condition and never for ever
 
+# patience SECONDS: how long a test waits for what takes so long at most. Longer by much: a limit is there to end a test
+# that hangs; whether something is fast enough is measured where it matters.
+patience() {
+	local seconds=$(($1 * TIME_SCALE))
+	echo $((seconds < 30 ? 30 : seconds))
+}
+
 # wait_until SECONDS COMMAND...
 wait_until() {
-	local end=$((SECONDS + $1 * TIME_SCALE + 1))
+	local end
+	end=$((SECONDS + $(patience "$1") + 1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -188,7 +196,8 @@ is_alive() {
 
 # wait_line NAME REGEX [SECONDS]: the program has printed it, and lives.
 wait_line() {
-	local name=$1 regex=$2 end=$((SECONDS + ${3:-10} * TIME_SCALE + 1))
+	local name=$1 regex=$2 end
+	end=$((SECONDS + $(patience "${3:-10}") + 1))
 	until grep -Eq -- "$regex" "$T/log/$name"; do
 		if ! is_alive "$name" || [ "$SECONDS" -ge "$end" ]; then
 			grep -Eq -- "$regex" "$T/log/$name" && return 0

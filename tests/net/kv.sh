@@ -73,7 +73,7 @@ stop kkv
 
 # Where io_uring is not to be had, the program says so.
 start uringkv in_peer k-uring-kv -l "$PEER_ADDR:11213" --json --timeout 200
-if wait_until 5 grep -q 'listening on' "$T/log/uringkv"; then
+if wait_line uringkv 'listening on' >/dev/null; then
 	converse k-uring-kv "$PEER_ADDR:11213"
 	stop uringkv
 	check "k-uring-kv: the statistics at the end are JSON and add up" adds_up uringkv
