@@ -83,9 +83,10 @@ static void socket_bind(const struct bench_xsk *xsk, const char *iface, unsigned
 	struct sockaddr_xdp address = {
 	    .sxdp_family = AF_XDP, .sxdp_ifindex = ifindex, .sxdp_flags = XDP_COPY | XDP_USE_NEED_WAKEUP};
 	const struct timespec pause = {.tv_nsec = 5000000};
-	int tries = 200;
+	int tries = 1000;
 
-	/* A predecessor's socket is taken apart some milliseconds after its exit. */
+	/* A predecessor's socket is taken apart some milliseconds after its exit, and where the kernel's
+	 * workers wait for a CPU beside programs that spin, after more than a second. */
 	while (bind(xsk->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		if (errno != EBUSY || tries-- == 0)
 			bench_die("interface %s: no AF_XDP socket: %s", iface, strerror(errno));
