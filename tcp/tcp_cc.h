@@ -18,6 +18,8 @@ struct tcp_cc_ops {
 	/* A congestion event, with FlightSize: the new window in bytes, which is the new ssthresh if that is
 	 * not below two segments. */
 	uint32_t (*ssthresh)(struct tcp_conn *c, uint32_t flight_bytes, bool is_ecn);
+	/* The reduction was wrong: back to the curve of before. May be NULL. */
+	void (*undo)(struct tcp_conn *c, uint64_t now_ns);
 	/* Every ACK, for algorithms that count marks; may be NULL. */
 	void (*on_marks)(struct tcp_conn *c, const struct tcp_ack_sample *sample);
 };

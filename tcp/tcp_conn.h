@@ -98,9 +98,17 @@ struct tcp_cubic_growth {
 	uint64_t epoch_ns;              /* start of the present congestion avoidance stage, 0: none */
 	uint32_t w_max, w_est, w_prior; /* bytes */
 	uint32_t k;                     /* in 2^20 ns */
-	uint32_t update_at;             /* when per_mss was computed, 2^20 ns since the epoch */
-	uint32_t per_mss; /* bytes to be acknowledged for one MSS of growth; 0: to be computed */
-	uint32_t credit, est_credit;
+	union {
+		struct {
+			uint32_t update_at; /* when per_mss was computed, 2^20 ns since the epoch */
+			uint32_t per_mss;   /* bytes acknowledged for one MSS of growth; 0: to be computed */
+			uint32_t credit, est_credit;
+		};
+		struct { /* between a reduction and the next stage: what it has changed */
+			uint64_t undo_epoch_ns;
+			uint32_t undo_w_max, undo_w_prior;
+		};
+	};
 };
 
 struct tcp_cubic {
@@ -189,13 +197,14 @@ struct tcp_conn {
 	uint64_t rack_sent_ns, rack_rtt_ns;
 	int64_t rack_end, rack_fack;
 	union {
-		uint32_t tlp_end;    /* with CONN_TLP: low half of a position */
-		uint32_t undo_start; /* in TCP_PHASE_RECOVERY and LOSS: low half of snd_una at its beginning */
+		uint32_t tlp_end; /* with CONN_TLP: low half of a position */
+		uint32_t
+		    undo_start; /* in TCP_PHASE_RECOVERY and LOSS: low half of snd_una at its beginning */
 	};
 	uint32_t min_rtt_at_s;     /* seconds */
 	uint32_t ts_recent_s;      /* when ts_recent was taken, seconds */
 	uint32_t rack_dsack_round; /* low half of a position, 0: none */
-	uint64_t sent_ns;          /* last time new data or the SYN was sent */
+	uint64_t sent_ns;          /* last time data or the SYN was sent */
 
 	/* deadlines; 0 is none */
 	uint64_t rto_deadline_ns;  /* retransmission or window probe */

@@ -243,6 +243,12 @@ static uint32_t cubic_ssthresh(struct tcp_conn *c, uint32_t flight_bytes, bool i
 	uint32_t ssthresh = (uint32_t)((uint64_t)flight_bytes * BETA_TENTHS / 10);
 
 	hystart_end(c);
+	/* A timeout in a fast recovery is one event with it. */
+	if (c->phase != TCP_PHASE_RECOVERY) {
+		q->undo_epoch_ns = q->epoch_ns;
+		q->undo_w_max = q->w_max;
+		q->undo_w_prior = q->w_prior;
+	}
 	q->epoch_ns = 0;
 	q->w_prior = c->cwnd;
 	/* Section 4.7: a flow that did not get back to w_max gives way faster. */
@@ -250,9 +256,26 @@ static uint32_t cubic_ssthresh(struct tcp_conn *c, uint32_t flight_bytes, bool i
 	return tcp_cc_at_least(c, ssthresh, is_ecn);
 }
 
+/* Section 4.9.2: as if nothing had happened. K and W_est were left alone. */
+static void cubic_undo(struct tcp_conn *c, uint64_t now_ns)
+{
+	struct tcp_cubic_growth *q = &c->ccd.cubic.growth;
+
+	if (!c->hystart_done || q->epoch_ns != 0)
+		return; /* a new stage has begun meanwhile */
+	q->w_max = q->undo_w_max;
+	q->w_prior = q->undo_w_prior;
+	q->epoch_ns = q->undo_epoch_ns;
+	q->update_at = (uint32_t)((now_ns - q->epoch_ns) >> UNIT_SHIFT);
+	q->per_mss = 0;
+	q->credit = 0;
+	q->est_credit = 0;
+}
+
 const struct tcp_cc_ops tcp_cc_cubic = {
     .name = "cubic",
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .ssthresh = cubic_ssthresh,
+    .undo = cubic_undo,
 };

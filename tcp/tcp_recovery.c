@@ -165,9 +165,12 @@ static void undo(struct tcp_engine *e, uint32_t conn, const struct tcp_ack_sampl
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	uint32_t ssthresh = c->undo_ssthresh;
+	const struct tcp_cc_ops *cc = tcp_cc_ops_of(c);
 
 	e->stats->spurious_recoveries++;
 	tcp_sent_unmark_lost(e, conn);
+	if (cc->undo && c->cwnd < c->undo_cwnd)
+		cc->undo(c, e->now_ns);
 	if (c->phase == TCP_PHASE_LOSS) {
 		/* RFC 4015 section 3.2 step 7: no burst, though one late ACK may tell of all; slow start
 		 * leads back to what was in flight. */

@@ -85,6 +85,29 @@ Test(tcp_cubic, rfc9438_4_7_fast_convergence)
 		  c.ccd.cubic.growth.w_max);
 }
 
+/* A loss that was none, and the timeout in its recovery: the curve goes on as if nothing had happened. */
+Test(tcp_cubic, rfc9438_4_9_2_undo_goes_back_to_the_curve)
+{
+	struct tcp_conn c = start(100, 100);
+	uint64_t now = 1000 * RIG_S;
+	struct tcp_cubic_growth before;
+
+	lose(&c);
+	for (uint32_t i = 0; i < 200; i++)
+		ack(&c, MSS, now += 10 * RIG_MS, 0);
+	before = c.ccd.cubic.growth;
+	lose(&c);
+	c.phase = TCP_PHASE_RECOVERY;
+	lose(&c);
+	cr_assert_neq(c.ccd.cubic.growth.w_max, before.w_max);
+	tcp_cc_ops_of(&c)->undo(&c, now);
+	cr_assert_eq(c.ccd.cubic.growth.w_max, before.w_max);
+	cr_assert_eq(c.ccd.cubic.growth.w_prior, before.w_prior);
+	cr_assert_eq(c.ccd.cubic.growth.epoch_ns, before.epoch_ns);
+	cr_assert_eq(c.ccd.cubic.growth.k, before.k);
+	cr_assert_eq(c.ccd.cubic.growth.w_est, before.w_est);
+}
+
 Test(tcp_cubic, rfc9438_4_2_back_at_w_max_after_k)
 {
 	struct tcp_conn c = start(100, 100);
