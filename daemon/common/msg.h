@@ -17,7 +17,7 @@
 #define MSG_CHILD_FD 3 /* a child finds its end of the socketpair here */
 /* Of the messages and of all memory that the processes share (state.h, mirror.h, stats.h, view.h): a child
  * that was upgraded under a running supervisor must not read one layout as another. */
-#define MSG_VERSION  3
+#define MSG_VERSION  4
 
 /* Settings that may change while running; all validated by the supervisor. */
 struct runtime_config {
@@ -29,6 +29,7 @@ struct runtime_config {
 	uint32_t linger_ms; /* how long unsent data of a client that is gone may still be tried */
 	uint32_t syn_backlog;
 	uint32_t challenge_acks_per_s;
+	uint32_t keepalive_idle_s, keepalive_interval_s;
 	uint8_t cc;  /* enum tcp_cc as a number: same order as enum ix_cc */
 	uint8_t ecn; /* 0: off, 1: RFC 3168, 2: RFC 9768 where the peer knows it */
 	uint8_t timestamps, sack, window_scaling, fast_open;

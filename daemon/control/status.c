@@ -136,12 +136,15 @@ static const char *log_level_text(uint32_t level)
 static json_t *settings_json(const struct runtime_config *config)
 {
 	return json_pack(
-	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s}",
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, "
+	    "s:s}",
 	    "batch_packets", (json_int_t)config->batch, "spin_us", (json_int_t)config->spin_us,
 	    "ack_delay_us", (json_int_t)config->ack_delay_us, "rto_min_us", (json_int_t)config->rto_min_us,
 	    "linger_ms", (json_int_t)config->linger_ms, "syn_backlog", (json_int_t)config->syn_backlog,
-	    "challenge_acks_per_s", (json_int_t)config->challenge_acks_per_s, "ttl", (json_int_t)config->ttl,
-	    "dscp", (json_int_t)config->dscp, "congestion_control",
+	    "challenge_acks_per_s", (json_int_t)config->challenge_acks_per_s, "keepalive_idle_s",
+	    (json_int_t)config->keepalive_idle_s, "keepalive_interval_s",
+	    (json_int_t)config->keepalive_interval_s, "ttl", (json_int_t)config->ttl, "dscp",
+	    (json_int_t)config->dscp, "congestion_control",
 	    config->cc < TCP_CC_COUNT ? tcp_cc_name((enum tcp_cc)config->cc) : "default", "ecn",
 	    config->ecn != 0, "accurate_ecn", config->ecn == 2, "fast_open", config->fast_open, "timestamps",
 	    config->timestamps, "sack", config->sack, "window_scaling", config->window_scaling, "placement",

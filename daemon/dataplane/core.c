@@ -118,6 +118,8 @@ static void tcp_config_make(const struct runtime_config *from, struct tcp_config
 	to->rto_min_ns = (uint64_t)from->rto_min_us * 1000;
 	to->challenge_acks_per_s = from->challenge_acks_per_s;
 	to->syn_backlog = from->syn_backlog;
+	to->keepalive_idle_ns = (uint64_t)from->keepalive_idle_s * 1000000000;
+	to->keepalive_intvl_ns = (uint64_t)from->keepalive_interval_s * 1000000000;
 	to->cc = from->cc;
 	to->ecn = from->ecn != 0;
 	to->accurate_ecn = from->ecn == 2;

@@ -464,6 +464,10 @@ static void do_set(struct script *s)
 		set_flag(s, TCP_PARAM_NAGLE, is_on(s));
 	else if (strcmp(w, "keepalive") == 0)
 		set_flag(s, TCP_PARAM_KEEPALIVE, is_on(s));
+	else if (strcmp(w, "keepalive_idle") == 0)
+		r->config.keepalive_idle_ns = script_time(s, script_word(s));
+	else if (strcmp(w, "keepalive_interval") == 0)
+		r->config.keepalive_intvl_ns = script_time(s, script_word(s));
 	else if (strcmp(w, "delayed_ack") == 0)
 		set_flag(s, TCP_PARAM_NO_DELAYED_ACK, !is_on(s));
 	else if (strcmp(w, "ack_delay") == 0)

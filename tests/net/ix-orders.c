@@ -2,8 +2,8 @@
 /*
  * A server that does what its peers order, byte by byte, so that a test can bring a connection into any
  * state: `s` sends four bytes, `f` ends the sending direction, `c` closes, `r` resets; `1` to `3` choose
- * cubic, newreno and dctcp for the connection. Every other byte is taken and forgotten. orders.py does the
- * same on the kernel.
+ * cubic, newreno and dctcp for the connection, `k` turns keepalives on. Every other byte is taken and
+ * forgotten. orders.py does the same on the kernel.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static const char *address;
 
 static void obey(struct ixev_conn *conn, char order)
 {
-	struct ix_options options = {.cc = (uint8_t)(order - '0')};
+	struct ix_options options = {0};
 
 	switch (order) {
 	case 's':
@@ -30,9 +30,14 @@ static void obey(struct ixev_conn *conn, char order)
 	case 'r':
 		ixev_abort(conn);
 		return;
+	case 'k':
 	case '1':
 	case '2':
 	case '3':
+		if (order == 'k')
+			options.flags = IX_KEEPALIVE;
+		else
+			options.cc = (uint8_t)(order - '0');
 		if (ixev_setopt(conn, &options) != 0)
 			abort();
 		return;

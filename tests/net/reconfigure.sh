@@ -70,4 +70,19 @@ check "TTL and DSCP: all packets have them" has_new_values
 stop hold
 stop echo
 stop echo2
+
+# RFC 9293 MUST-27: the interval of keepalives is configurable.
+policy '"*:7000-7001"' 'batch = 48; tcp = { keepalive_idle_s = 1; };'
+check "keepalives: the difference" bash -c "ixctl reconfigure | tee /dev/stderr | grep -q 'keepalive_idle_s.*1'"
+serve orders ix-orders "$IX_ADDR:7000" || exit 1
+start idle in_peer /usr/bin/python3 -c "
+import socket, time
+s = socket.create_connection(('$IX_ADDR', 7000))
+s.send(b'k')
+time.sleep(100)"
+check "keepalives: sent after the time that is configured" wait_until 20 bash -c "ixctl --json stats | jq -e '[.. | objects |
+	select(.name? == \"keepalive_probes\" and .value > 0)] | length > 0'"
+check "keepalives: the connection goes on" is_alive idle
+stop idle
+stop orders
 ixd_stop

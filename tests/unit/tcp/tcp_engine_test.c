@@ -262,6 +262,38 @@ Test(tcp_segment, rfc9293_3_9_2_3_addresses)
 		cr_assert_eq(tcp_address_is_host(rows[i].address), rows[i].is_host, "row %zu", i);
 }
 
+/* MUST-57, MUST-63: a SYN from or to an address that is no host's is dropped, in silence. MUST-46: an OPEN to
+ * one is an error. */
+Test(tcp_segment, rfc9293_3_9_2_3_no_host)
+{
+	static const uint8_t pairs[][2][16] = {
+	    {{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1}, {[10] = 0xff, [11] = 0xff, 224, 0, 0, 1}},
+	    {{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1}, {[10] = 0xff, [11] = 0xff, 255, 255, 255, 255}},
+	    {{[10] = 0xff, [11] = 0xff, 239, 0, 0, 1}, {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}},
+	};
+	static const struct tcp_params params;
+	static const uint8_t any[16];
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct tcp_tuple tuple = {.local_port = RIG_LOCAL_PORT, .remote_port = RIG_REMOTE_PORT};
+		struct rig *r = rig_new();
+
+		r->hosts = pairs[i];
+		rig_start(r);
+		cr_assert_geq(tcp_listen(r->engine, any, RIG_LOCAL_PORT, 0, &params), 0);
+		rig_in(r, TCP_SYN, 0, 0, 0);
+		rig_in(r, TCP_ACK, 1, 1, 0);
+		cr_assert_eq(r->stats.drop_address, 2);
+		memcpy(tuple.local, pairs[i][0], sizeof(tuple.local));
+		memcpy(tuple.remote, pairs[i][1], sizeof(tuple.remote));
+		cr_assert_eq(tcp_connect(r->engine, (tcp_time){r->now_ns}, &tuple, &params), -EHOSTUNREACH);
+		rig_output(r);
+		cr_assert_null(rig_next_out(r));
+		cr_assert_null(rig_next_event(r));
+		rig_free(r);
+	}
+}
+
 Test(tcp_engine, info_tells_the_congestion_state)
 {
 	static const char *const names[] = {"open", "cwr", "recovery", "loss"};
