@@ -8,6 +8,7 @@
 #define ENTRIES       4096u
 #define BUFFERS_BYTES (4u << 20) /* of all; divided by a power of two, a power of two */
 #define BUFFER_GROUP  0
+#define PAGE_BYTES    4096u
 
 /* Linux 6.2; the headers of a distribution may be older than its kernel. */
 #ifndef IORING_SEND_ZC_REPORT_USAGE
@@ -337,8 +338,10 @@ static void buffers_open(void)
 	struct io_uring_buf_reg registration = {.ring_entries = buffer_count, .bgid = BUFFER_GROUP};
 	int error;
 
-	buffer_ring = aligned_alloc(4096, ring_bytes);
-	memory = aligned_alloc(4096, BUFFERS_BYTES);
+	/* The kernel maps whole pages, and aligned_alloc gives multiples of the alignment only. */
+	ring_bytes = (ring_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	buffer_ring = aligned_alloc(PAGE_BYTES, ring_bytes);
+	memory = aligned_alloc(PAGE_BYTES, BUFFERS_BYTES);
 	buffers = calloc(buffer_count, sizeof(buffers[0]));
 	if (buffer_ring == NULL || memory == NULL || buffers == NULL)
 		k_die("out of memory");
