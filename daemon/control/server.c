@@ -56,11 +56,19 @@ int server_init(struct server *server, struct sources *sources, int supervisor_f
 	return err;
 }
 
+/* Closing alone does not end epoll's interest while the supervisor holds a copy of the descriptor: what happens
+ * to the socket would then be told of whoever has the place next. */
+static void drop(struct server *server, struct connection *c)
+{
+	(void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	connection_close(c);
+}
+
 void server_fini(struct server *server)
 {
 	for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++)
 		if (server->connections[i].state != CONNECTION_FREE)
-			connection_close(&server->connections[i]);
+			drop(server, &server->connections[i]);
 	close(server->epoll_fd);
 }
 
@@ -92,17 +100,22 @@ static bool has_enough(const struct server *server, uid_t uid)
 	return uid != 0 && same_uid >= SERVER_CONNECTIONS_PER_UID;
 }
 
-/* Said once and without waiting; whoever does not hear it sees the end of the connection. */
-static void turn_away(int fd, unsigned limit)
+/* Said once and without waiting; whoever does not hear it sees the end of the connection. Takes over the
+ * parameters. */
+static void turn_away(int fd, const char *name, json_t *parameters)
 {
-	json_t *error =
-	    varlink_error(VARLINK_IXD ".TooManyConnections", json_pack("{s:i}", "limit", (int)limit));
+	json_t *error = varlink_error(name, parameters);
 	char *text = error ? json_dumps(error, JSON_COMPACT) : NULL;
 
 	if (text)
 		(void)send(fd, text, strlen(text) + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(text);
 	json_decref(error);
+}
+
+static void turn_away_full(int fd, unsigned limit)
+{
+	turn_away(fd, VARLINK_IXD ".TooManyConnections", json_pack("{s:i}", "limit", (int)limit));
 }
 
 /* 0, or the limit that is in its way, or negative errno: fd is still the caller's then. */
@@ -124,8 +137,10 @@ static int take_in(struct server *server, int fd)
 	if (err)
 		return err;
 	c->events = event.events;
-	if (c->uid == UID_UNKNOWN && server_ask_supervisor(server, c, REQUEST_WHO))
-		connection_close(c);
+	if (c->uid == UID_UNKNOWN && server_ask_supervisor(server, c, REQUEST_WHO)) {
+		turn_away(fd, VARLINK_IXD ".Busy", json_pack("{s:s}", "what", "the supervisor"));
+		drop(server, c);
+	}
 	return 0;
 }
 
@@ -141,7 +156,7 @@ static void accept_one(struct server *server)
 	}
 	limit = take_in(server, fd);
 	if (limit > 0)
-		turn_away(fd, (unsigned)limit);
+		turn_away_full(fd, (unsigned)limit);
 	if (limit != 0)
 		close(fd);
 }
@@ -150,10 +165,10 @@ static void accept_one(struct server *server)
 static void identified(struct server *server, struct connection *c, uid_t uid)
 {
 	if (uid == UID_UNKNOWN) {
-		connection_close(c);
+		drop(server, c);
 	} else if (has_enough(server, uid)) {
-		turn_away(c->fd, SERVER_CONNECTIONS_PER_UID);
-		connection_close(c);
+		turn_away_full(c->fd, SERVER_CONNECTIONS_PER_UID);
+		drop(server, c);
 	} else {
 		c->uid = uid;
 		c->state = CONNECTION_IDLE;
@@ -323,7 +338,7 @@ static int connections_turn(struct server *server)
 		if (c->state == CONNECTION_FREE)
 			continue;
 		if (!connection_turn(server, c)) {
-			connection_close(c); /* which also removes it from epoll */
+			drop(server, c);
 			continue;
 		}
 		set_interest(server, c);
@@ -343,7 +358,7 @@ static void on_connection(struct server *server, uint32_t index, uint32_t events
 		return; /* closed earlier in this turn */
 	/* After a hang-up nobody can take an answer. What came before it is not worth running either. */
 	if ((events & (EPOLLHUP | EPOLLERR)) || ((events & EPOLLIN) && connection_read(c, server->now_ns)))
-		connection_close(c);
+		drop(server, c);
 }
 
 int server_turn(struct server *server, int timeout_ms)

@@ -45,6 +45,15 @@ class Connection:
             call["more"] = True
         self.sock.sendall(json.dumps(call).encode() + b"\0")
 
+    def flood(self, method, calls):
+        """Calls without taking an answer, until the server takes no more of them or ends the connection."""
+        self.sock.settimeout(0)
+        try:
+            for _ in range(calls):
+                self.send(method)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+
     def receive(self):
         """The next reply as a whole object; EOFError when the server has closed."""
         while b"\0" not in self.pending:
@@ -259,13 +268,11 @@ def hostile(path):
     connection.call("io.ixd.Status")
     for sock in idle:
         sock.close()
-    for _ in range(100):
-        connection.send("io.ixd.Stats")
+    connection.flood("io.ixd.Stats", 100)
     connection.close()
     # Answers that nobody takes: others do not wait for them.
     greedy = admitted(path)
-    for _ in range(150):
-        greedy.send("org.varlink.service.GetInfo")
+    greedy.flood("org.varlink.service.GetInfo", 150)
     admitted(path).close()
     greedy.close()
 

@@ -399,6 +399,24 @@ Test(server, an_asker_that_leaves_is_forgotten)
 	fixture_turn(&f);
 }
 
+/* As long as the supervisor holds a copy of its descriptor, the socket of who has left still hangs up. */
+Test(server, who_has_left_does_not_end_the_next_in_its_place)
+{
+	int fd = fixture_connect(&f);
+
+	fixture_send(fd, CALL("io.ixd.Reconfigure"));
+	fixture_turn(&f);
+	close(fd);
+	fixture_turn(&f);
+	cr_assert_eq(connections_in_use(), 0);
+	fd = fixture_connect(&f);
+	cr_assert_str_eq(fixture_error(fixture_call(&f, fd, CALL("io.ixd.Version"))), "");
+	fixture_turn(&f);
+	cr_assert_eq(connections_in_use(), 1);
+	cr_assert_str_eq(fixture_error(fixture_call(&f, fd, CALL("io.ixd.Version"))), "");
+	close(fd);
+}
+
 Test(server, a_supervisor_that_does_not_answer_is_told)
 {
 	int fd = fixture_connect(&f), asker;
