@@ -3,7 +3,7 @@
 VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils zstd dpkg jq ethtool
 
 check-vm: deps deps-vm tests ## boot other kernels (Debian 12's own and the newest) under QEMU and test there
-	$(Q)IXD_SAN='$(SAN)' tests/run --vm --build $(O) --only '$(ONLY)'
+	$(Q)IXD_SAN='$(SAN)' tests/run --vm --build $(O) --only '$(ONLY)' --again $(AGAIN)
 
 # What drivers do that the machine's do not: preloaded into ixd.
 $(O)/tests/vm/refuse-zerocopy.so: tests/vm/refuse_zerocopy.c
