@@ -56,8 +56,8 @@ int server_init(struct server *server, struct sources *sources, int supervisor_f
 	return err;
 }
 
-/* Closing alone does not end epoll's interest while the supervisor holds a copy of the descriptor: what happens
- * to the socket would then be told of whoever has the place next. */
+/* Closing alone does not end epoll's interest while the supervisor holds a copy of the descriptor: what
+ * happens to the socket would then be told of whoever has the place next. */
 static void drop(struct server *server, struct connection *c)
 {
 	(void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
