@@ -230,6 +230,9 @@ void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex)
 	for (unsigned i = 0; i < set->links_count; i++) {
 		if (set->links[i].ifindex != ifindex)
 			continue;
+		/* A device in another namespace carries the program until the link has gone, which the kernel
+		 * may do later; of one that exists no more nothing is attached. */
+		(void)bpf_link_detach(set->links[i].fd);
 		unlink(set->links[i].path);
 		close(set->links[i].fd);
 		set->links[i] = set->links[--set->links_count];

@@ -33,7 +33,8 @@ int bpf_set_program_fd(const struct bpf_set *set);
  * descriptor over; on error it stays the caller's. */
 int bpf_set_link_take(struct bpf_set *set, int link_fd, const char *iface_name, uint32_t ifindex,
 		      struct why *why);
-/* Forgets the link of an interface that has gone, with its pin. */
+/* Detaches the program from an interface that has gone, be it to another namespace, and forgets the link with
+ * its pin. */
 void bpf_set_link_drop(struct bpf_set *set, uint32_t ifindex);
 /* Whether the link is in force: whoever may can detach it (bpftool link detach), and it goes with its device.
  */

@@ -170,6 +170,18 @@ int iface_sockets_open(struct supervisor *supervisor, uint32_t index, struct why
 	return 0;
 }
 
+/* Takes the XDP program off the device that carries it, wherever that is by now. */
+static void program_drop(struct supervisor *supervisor, uint32_t index)
+{
+	struct iface *iface = &supervisor->ifaces[index];
+
+	if (iface->attached_ifindex == 0)
+		return;
+	bpf_set_link_drop(supervisor->bpf, iface->attached_ifindex);
+	(void)bpf_set_iface_del(supervisor->bpf, iface->attached_ifindex);
+	iface->attached_ifindex = 0;
+}
+
 /* The XDP program on the device that has the name now. */
 static int program_follow(struct supervisor *supervisor, uint32_t index, uint32_t ifindex, struct why *why)
 {
@@ -178,11 +190,7 @@ static int program_follow(struct supervisor *supervisor, uint32_t index, uint32_
 
 	if (iface->attached_ifindex == ifindex && bpf_set_link_is_attached(supervisor->bpf, ifindex))
 		return 0;
-	if (iface->attached_ifindex != 0) {
-		bpf_set_link_drop(supervisor->bpf, iface->attached_ifindex);
-		(void)bpf_set_iface_del(supervisor->bpf, iface->attached_ifindex);
-	}
-	iface->attached_ifindex = 0;
+	program_drop(supervisor, index);
 	int error = xdp_attach(supervisor->bpf, config->name, ifindex, (enum xdp_mode)config->mode,
 			       &iface->attached, why);
 	if (!error)
@@ -250,7 +258,11 @@ static bool gone_check(struct supervisor *supervisor, uint32_t index, char name[
 	/* Nothing of RSS to set back, either: the next device has a table of its own. */
 	if (if_indextoname(mirrored(supervisor, index)->ifindex, name) == NULL) {
 		supervisor->ifaces[index].has_rss_before = false;
-		iface_close(supervisor, index, "its device is gone (unbound from its driver, or removed)");
+		/* It may live on in another namespace, whose packets are none of ours. */
+		program_drop(supervisor, index);
+		iface_close(supervisor, index,
+			    "its device is gone (unbound from its driver, removed, or moved to another "
+			    "namespace)");
 		return true;
 	}
 	if (!xsks_have_lost_device(supervisor, index))

@@ -122,6 +122,17 @@ check "away and back: ixd says so" says 'ix0: its device was away'
 check "away and back: serves" wait_until 20 echoes
 still_there "away and back"
 
+# To another namespace, to stay: what it receives there is none of ixd's.
+in_ix ip link set ix0 netns third
+check "moved away: ixd has closed it" wait_until 10 status_says '.copy == "closed"'
+check "moved away: without the XDP program" not bash -c "ip -n third link show ix0 | grep -q xdp"
+ip -n third link set ix0 netns "$NS_IX"
+in_ix ip addr add "$IX_ADDR/24" dev ix0
+check "moved back: steered before it is up" wait_until 10 bash -c "ip -n $NS_IX link show ix0 | grep -q xdp"
+in_ix ip link set ix0 up
+check "moved back: serves" wait_until 20 echoes
+still_there "moved back"
+
 # The kernel has the packets until ixd looks.
 if bpftool link detach pinned /sys/fs/bpf/ixd/default/link_ix0 2>"$T/log/detach"; then
 	check "XDP program detached: ixd says so" says 'ix0: somebody has detached its XDP program'
