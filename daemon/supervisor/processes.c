@@ -200,16 +200,40 @@ static void watch_start(struct process *process, uint64_t now_ns)
 		process_condemn(process, "has closed its socket and lives on");
 }
 
+/* A moment that much later, but not in the future. */
+static uint64_t later(uint64_t ns, uint64_t by_ns, uint64_t now_ns)
+{
+	return now_ns - ns > by_ns ? ns + by_ns : now_ns;
+}
+
+/* Time counts against others only as far as we have watched them. Where all processes were stopped (a frozen
+ * service, a paused machine), or a system call of ours took long, they have said nothing meanwhile, or it has
+ * not been heard yet. */
+static void watch_excuse(struct supervisor *supervisor, uint64_t lost_ns, uint64_t now_ns)
+{
+	supervisor->alive_ns = later(supervisor->alive_ns, lost_ns, now_ns);
+	for (uint32_t i = 0; i < supervisor->config->fixed.cores; i++)
+		supervisor->progress_ns[i] = later(supervisor->progress_ns[i], lost_ns, now_ns);
+}
+
 static void on_watchdog(void *arg)
 {
 	struct supervisor *supervisor = arg;
 	uint64_t now_ns = monotonic_ns();
+	uint64_t due_ns = supervisor->watched_ns + WATCHDOG_TICK_NS;
+	uint64_t lost_ns = now_ns > due_ns ? now_ns - due_ns : 0;
 	uint64_t patience_ns = supervisor->config->watchdog_ms * NS_PER_MS;
-	uint64_t oldest_ns = supervisor->alive_ns;
+	uint64_t oldest_ns;
 
 	loop_timer_set(&supervisor->loop, &supervisor->watchdog, now_ns + WATCHDOG_TICK_NS);
-	watch_start(&supervisor->dataplane, now_ns);
-	watch_start(&supervisor->control, now_ns);
+	supervisor->watched_ns = now_ns;
+	watch_excuse(supervisor, lost_ns, now_ns);
+	/* At the next look what they have said meanwhile has been heard. */
+	if (lost_ns < WATCHDOG_TICK_NS) {
+		watch_start(&supervisor->dataplane, now_ns);
+		watch_start(&supervisor->control, now_ns);
+	}
+	oldest_ns = supervisor->alive_ns;
 	if (patience_ns == 0 || !supervisor->dataplane.is_ready)
 		return;
 	for (uint32_t i = 0; i < supervisor->config->fixed.cores; i++)
@@ -321,7 +345,8 @@ int processes_start(struct supervisor *supervisor, struct why *why)
 	supervisor->control.introduce = introduce_control;
 	supervisor->watchdog.on_time = on_watchdog;
 	supervisor->watchdog.arg = supervisor;
-	loop_timer_set(&supervisor->loop, &supervisor->watchdog, monotonic_ns() + WATCHDOG_TICK_NS);
+	supervisor->watched_ns = monotonic_ns();
+	loop_timer_set(&supervisor->loop, &supervisor->watchdog, supervisor->watched_ns + WATCHDOG_TICK_NS);
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		supervisor->notify_period_ns = watchdog_us * 1000 / 2;
 		supervisor->notify_timer.on_time = on_notify;

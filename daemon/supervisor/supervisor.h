@@ -165,7 +165,8 @@ struct supervisor {
 	uint32_t xsks_count;
 	bool are_xsks_late; /* see xsks.c */
 	struct process dataplane, control;
-	uint64_t alive_ns; /* last sign of life of the dataplane */
+	uint64_t watched_ns; /* when the watchdog last looked */
+	uint64_t alive_ns;   /* last sign of life of the dataplane */
 	uint64_t progress_turns[IXD_CORES_MAX];
 	uint64_t progress_ns[IXD_CORES_MAX]; /* when the core's turns last changed */
 	struct loop_timer watchdog, accept_timer, hello_timer, drain_timer, stop_timer, notify_timer;

@@ -78,7 +78,19 @@ dataplane=$(child_of ixd-default ixd-dataplane)
 kill -STOP "$dataplane"
 check "a dataplane that is stopped is replaced" wait_until 40 grep -q 'dataplane runs again' "$T/log/ixd-default"
 check "and its listeners serve" wait_until 10 in_peer k-client "$IX_ADDR:7000" echo --bytes 1000 --timeout 3
+
+# All at once, as when a service is frozen: who wakes first must not hold it against the others.
+dataplane=$(child_of ixd-default ixd-dataplane)
 control=$(child_of ixd-default ixd-control)
+frozen=("${PIDS[ixd-default]}" "$dataplane" "$control")
+kill -STOP "${frozen[@]}"
+sleep 12 # longer than watchdog_ms, which is what this is about
+kill -CONT "${PIDS[ixd-default]}"
+kill -CONT "$dataplane" "$control"
+check "an instance that was frozen goes on" wait_until 10 ixctl reconfigure
+check "with the same dataplane" test "$dataplane" = "$(child_of ixd-default ixd-dataplane)"
+check "and serves" wait_until 10 in_peer k-client "$IX_ADDR:7000" echo --bytes 1000 --timeout 3
+
 kill -STOP "$control"
 check "ixctl does not wait for ever" not timeout 60 ixctl status
 check "clients do not notice" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 10000
