@@ -225,26 +225,31 @@ uint32_t conn_by_handle(const struct client_side *side, uint32_t client, uint64_
 void conn_cookie_add(struct client_side *side, uint32_t conn)
 {
 	uint32_t *head = bucket(side, side->conns[conn].client, side->conns[conn].cookie);
+	struct conn_local *loc = &side->local[conn];
 
-	side->local[conn].hash_next = *head;
-	side->local[conn].flags |= CONN_IS_HASHED;
+	loc->hash_next = *head;
+	loc->hash_prev = 0;
+	if (*head)
+		side->local[*head - 1].hash_prev = conn + 1;
+	loc->flags |= CONN_IS_HASHED;
 	*head = conn + 1;
 }
 
 void conn_cookie_remove(struct client_side *side, uint32_t conn)
 {
-	uint32_t *link;
+	struct conn_local *loc = &side->local[conn];
 
-	if (!(side->local[conn].flags & CONN_IS_HASHED))
+	if (!(loc->flags & CONN_IS_HASHED))
 		return;
-	side->local[conn].flags &= (uint16_t)~CONN_IS_HASHED;
-	link = bucket(side, side->conns[conn].client, side->conns[conn].cookie);
-	for (; *link; link = &side->local[*link - 1].hash_next) {
-		if (*link == conn + 1) {
-			*link = side->local[conn].hash_next;
-			return;
-		}
-	}
+	loc->flags &= (uint16_t)~CONN_IS_HASHED;
+	/* In both directions, since a client may give all its connects the same cookie. */
+	if (loc->hash_prev)
+		side->local[loc->hash_prev - 1].hash_next = loc->hash_next;
+	else
+		*bucket(side, side->conns[conn].client, side->conns[conn].cookie) = loc->hash_next;
+	if (loc->hash_next)
+		side->local[loc->hash_next - 1].hash_prev = loc->hash_prev;
+	loc->since_ns = 0;
 }
 
 uint32_t conn_cookie_find(const struct client_side *side, uint32_t client, uint64_t cookie)

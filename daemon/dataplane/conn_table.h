@@ -49,8 +49,11 @@ struct conn_local {
 	uint16_t port;                 /* ephemeral port to be given back, 0 */
 	uint32_t list_next, list_prev; /* connections of a channel; next also chains client_side.unclaimed */
 	uint32_t hash_next;            /* in client_side.bucket: index + 1 */
-	/* beginning of the present measurement of the window's use; orphans: the deadline */
-	uint64_t since_ns;
+	union {
+		uint32_t hash_prev; /* while CONN_IS_HASHED: index + 1, 0 for the first */
+		/* later: beginning of the present measurement of the window's use; orphans: the deadline */
+		uint64_t since_ns;
+	};
 };
 _Static_assert(sizeof(struct conn_local) == 64, "one cache line");
 

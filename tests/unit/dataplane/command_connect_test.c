@@ -135,6 +135,30 @@ Test(command_connect, cancelled)
 	cr_expect_eq(rig_expect(rig, 0, IX_EV_ERROR).outcome, -ESTALE);
 }
 
+/* Whichever ends first, the others are found: the newest first. */
+Test(command_connect, one_cookie_for_all)
+{
+	struct client_side *side = rig->core.clients;
+	uint32_t conns[4];
+
+	rig->wire_is_cut = true;
+	for (unsigned i = 0; i < 4; i++) {
+		rig_cmd(rig, 0, connect_cmd(5, 2, 7));
+		rig_turn(rig);
+		conns[i] = conn_cookie_find(side, 0, 5);
+		cr_assert_neq(conns[i], STATE_NONE);
+	}
+	conn_abort(side, conns[1]);
+	cr_expect_eq(conn_cookie_find(side, 0, 5), conns[3]);
+	conn_abort(side, conns[0]);
+	cr_expect_eq(conn_cookie_find(side, 0, 5), conns[3]);
+	conn_abort(side, conns[3]);
+	cr_expect_eq(conn_cookie_find(side, 0, 5), conns[2]);
+	conn_abort(side, conns[2]);
+	cr_expect_eq(conn_cookie_find(side, 0, 5), STATE_NONE);
+	cr_expect_eq(ports_in_use(), 0);
+}
+
 Test(command_connect, refused)
 {
 	struct ix_cmd cmd;
