@@ -252,11 +252,18 @@ static int iface_reopen(struct supervisor *supervisor, uint32_t index, uint32_t 
 
 /* ---- looking */
 
-/* Closes the interface when its device is gone, or was. Else `name` is what the device is called now. */
+/* Closes the interface when its device is gone, or was. Else `name` is what the device is called now, or
+ * empty where that cannot be found out. */
 static bool gone_check(struct supervisor *supervisor, uint32_t index, char name[IF_NAMESIZE])
 {
+	bool has_name = if_indextoname(mirrored(supervisor, index)->ifindex, name) != NULL;
+
+	/* Without a free descriptor or memory one cannot even ask: no reason to take anything from anybody.
+	 */
+	if (!has_name)
+		name[0] = '\0';
 	/* Nothing of RSS to set back, either: the next device has a table of its own. */
-	if (if_indextoname(mirrored(supervisor, index)->ifindex, name) == NULL) {
+	if (!has_name && errno == ENXIO) {
 		supervisor->ifaces[index].has_rss_before = false;
 		/* It may live on in another namespace, whose packets are none of ours. */
 		program_drop(supervisor, index);
@@ -284,6 +291,8 @@ static void open_check(struct supervisor *supervisor, uint32_t index)
 		iface_close(supervisor, index, "somebody has detached its XDP program");
 		return;
 	}
+	if (name[0] == '\0')
+		return;
 	if (strcmp(name, seen->name) != 0) {
 		say_once(supervisor, index, LOG_LEVEL_WARNING, "is called %s now; ixd goes on serving it",
 			 name);

@@ -47,6 +47,32 @@ check "they are gone" wait_until 10 bash -c \
 	"[ \"\$(ixctl --json clients | jq '[.. | objects | select(has(\"pid\"))] | length')\" = 1 ]"
 check "and then there is room again" serve again ix-echo -l "$IX_ADDR:7001"
 stop again
+
+# ---- none at all when ixd looks after its interfaces
+cat >"$T/silent.py" <<'SILENT'
+import os, socket, time
+os.seteuid(int(os.environ["CLIENT_ID"]))
+kept = []
+while True:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.setblocking(False)
+    try:
+        s.connect("/run/ixd/default/client.sock")
+        kept = kept[-200:] + [s]
+    except OSError:
+        time.sleep(0.05)
+SILENT
+descriptors_are_used_up() {
+	[ "$(find "/proc/${PIDS[ixd-default]}/fd" -type l | wc -l)" -ge 64 ]
+}
+start silent env CLIENT_ID="$CLIENT_ID" python3 "$T/silent.py"
+check "no descriptor is left" wait_until 10 descriptors_are_used_up
+sleep 2 # it looks once in a second
+check "no device is taken for gone" not grep 'its device is gone' "$T/log/ixd-default"
+check "who is there is served still" in_peer k-client "$IX_ADDR:7000" echo --connections 10 --bytes 10000
+stop silent KILL
+check "and once more there is room" wait_until 10 serve again ix-echo -l "$IX_ADDR:7001"
+stop again
 stop echo
 ixd_stop
 
