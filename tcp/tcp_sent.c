@@ -7,7 +7,7 @@
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_sent_list.h"
 
-/* One connection may hold so large a part of the pool. */
+/* One connection may hold so large a part of what is left of the pool, and so many in any case. */
 #define SENT_SHARE_SHIFT 2
 #define SENT_SHARE_MIN   64
 
@@ -26,11 +26,14 @@ void tcp_sent_init(struct tcp_engine *e)
 bool tcp_sent_has_room(const struct tcp_engine *e, uint32_t conn)
 {
 	uint32_t count = e->links[conn].sent_count;
+	uint32_t left;
 
 	if (count == 0)
 		return true;
-	return e->sent_extra < e->limits.sent_records &&
-	       (count < SENT_SHARE_MIN || count < e->limits.sent_records >> SENT_SHARE_SHIFT);
+	/* Peers that split what was sent, by acknowledging every second byte, get less each: it takes dozens of
+	 * them to leave nothing for the others. */
+	left = e->limits.sent_records - e->sent_extra;
+	return left > 0 && (count < SENT_SHARE_MIN || count < left >> SENT_SHARE_SHIFT);
 }
 
 static uint32_t record_alloc(struct tcp_engine *e, uint32_t conn)

@@ -144,17 +144,8 @@ Test(tcp_limits, challenge_acks)
 	rig_free(r);
 }
 
-/* A peer that acknowledges every second byte by SACK splits what was sent into ever more records. */
-Test(tcp_limits, records_of_what_was_sent)
+static void sack_every_second_byte(struct rig *r)
 {
-	struct rig *r = rig_new();
-	uint32_t bystander;
-
-	r->is_forgetful = true;
-	r->limits.sent_records = 16;
-	rig_with_bystander(r, &bystander);
-	rig_accept(r);
-	rig_send(r, 14480);
 	for (uint32_t i = 0; i < 3000; i++) {
 		struct rig_segment s = {.flags = TCP_ACK,
 					.seq = 1,
@@ -168,7 +159,43 @@ Test(tcp_limits, records_of_what_was_sent)
 
 		rig_input(r, &s);
 	}
+}
+
+/* A peer that acknowledges every second byte by SACK splits what was sent into ever more records. */
+Test(tcp_limits, records_of_what_was_sent)
+{
+	struct rig *r = rig_new();
+	uint32_t bystander;
+
+	r->is_forgetful = true;
+	r->limits.sent_records = 16;
+	rig_with_bystander(r, &bystander);
+	rig_accept(r);
+	rig_send(r, 14480);
+	sack_every_second_byte(r);
 	cr_assert_leq(r->engine->sent_extra, r->limits.sent_records);
+	check_bystander(r, bystander);
+	rig_free(r);
+}
+
+/* One peer alone gets a fifth of them, the next a fifth of what is left. */
+Test(tcp_limits, records_of_what_was_sent_are_shared)
+{
+	struct rig *r = rig_new();
+	uint32_t bystander, left;
+
+	r->is_forgetful = true;
+	r->limits.sent_records = left = 4096;
+	rig_with_bystander(r, &bystander);
+	for (uint16_t k = 0; k < 3; k++) {
+		r->remote_port = (uint16_t)(42000 + k);
+		rig_accept(r);
+		rig_send(r, 14480);
+		sack_every_second_byte(r);
+		left -= left / 5;
+		cr_assert_leq(abs((int)(left + r->engine->sent_extra - 4096)), 4, "%u of %u left", left,
+			      4096 - r->engine->sent_extra);
+	}
 	check_bystander(r, bystander);
 	rig_free(r);
 }
