@@ -49,7 +49,7 @@ static int append_plain(struct ix_channel *channel, enum ix_op op, uint64_t hand
 
 static bool options_are_valid(const struct ix_options *options)
 {
-	return !options || (!(options->flags & ~IX_FLAGS_ALL) && options->cc < IX_CC_COUNT);
+	return !options || (ix_flags_are_valid(options->flags) && options->cc < IX_CC_COUNT);
 }
 
 /* listen and connect: what they have in common. */

@@ -256,7 +256,7 @@ IX_EXPORT int ixev_connect(struct ixev_loop *loop, unsigned core, const struct i
 	struct ixev_conn *conn;
 
 	if (core >= loop->core_count || !remote || !handlers || (from && from->port) ||
-	    (options && (options->flags & ~IX_FLAGS_ALL || options->cc >= IX_CC_COUNT)))
+	    (options && (!ix_flags_are_valid(options->flags) || options->cc >= IX_CC_COUNT)))
 		return -EINVAL;
 	conn = conn_new(loop, &loop->cores[core]);
 	if (!conn)
@@ -305,7 +305,7 @@ IX_EXPORT void ixev_abort(struct ixev_conn *conn)
 
 IX_EXPORT int ixev_setopt(struct ixev_conn *conn, const struct ix_options *options)
 {
-	if (!options || options->flags & ~IX_FLAGS_ALL || options->cc >= IX_CC_COUNT)
+	if (!options || !ix_flags_are_valid(options->flags) || options->cc >= IX_CC_COUNT)
 		return -EINVAL;
 	conn->options = *options;
 	conn->wants_setopt = conn->state != CONN_CONNECTING; /* a connect takes them along */

@@ -15,7 +15,7 @@ IX_EXPORT int ixev_listen(struct ixev_loop *loop, const struct ix_addr *local,
 	struct ixev_listener *listener;
 
 	if (!local || !handlers || !handlers->on_accept ||
-	    (options && (options->flags & ~IX_FLAGS_ALL || options->cc >= IX_CC_COUNT)))
+	    (options && (!ix_flags_are_valid(options->flags) || options->cc >= IX_CC_COUNT)))
 		return -EINVAL;
 	listener = calloc(1, sizeof(*listener));
 	if (!listener)

@@ -15,7 +15,7 @@
 #include "tcp/tcp.h"
 
 #define STATE_MAGIC   0x69787430u
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 #define STATE_NONE    UINT32_MAX
 
 /* Who has a UMEM frame. Written before the frame is handed over, so that after a crash a frame is at worst
@@ -62,6 +62,8 @@ enum conn_phase {
 	CONN_ORPHANED, /* closed, and the client itself is gone; its memory is held for the unsent data */
 };
 
+#define CONN_DSCP_GIVEN (IX_DSCP_GIVEN >> IX_DSCP_SHIFT)
+
 /* Events owed to the client because its ring was full. Receive and sent events need no list: they follow from
  * the totals below. */
 enum conn_owed {
@@ -83,10 +85,11 @@ struct conn_record {
 	uint32_t generation; /* of handles to this record; incremented when it is freed */
 	uint32_t client;     /* index of the client that has it, STATE_NONE before a knock is assigned */
 	uint32_t neigh;      /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
-	uint8_t phase;       /* enum conn_phase */
-	uint8_t owed;        /* enum conn_owed */
-	uint8_t dead_reason; /* enum ix_reason */
-	uint8_t iface;       /* index in the mirror */
+	uint8_t phase;           /* enum conn_phase */
+	uint8_t owed;            /* enum conn_owed */
+	uint8_t dead_reason : 4; /* enum ix_reason */
+	uint8_t iface : 4;       /* index in the mirror */
+	uint8_t dscp;            /* CONN_DSCP_GIVEN and the code point; 0: that of the configuration */
 	uint64_t cookie;
 	uint64_t sent_given_off;         /* bytes taken from sendv */
 	uint64_t sent_acked_off;         /* acknowledged by the peer */
@@ -107,6 +110,7 @@ struct conn_record {
 	uint32_t listener;        /* supervisor's listener id, STATE_NONE for an active open */
 };
 _Static_assert(sizeof(struct conn_record) == 128, "two cache lines");
+_Static_assert(IX_REASON_COUNT <= 16 && IXD_IFACES_MAX <= 16, "four bits each");
 _Static_assert(offsetof(struct conn_record, rx_base_off) == 64, "sending needs the first line only");
 
 /* The engine has forgotten the connection; its client has not heard of all that happened. */

@@ -27,7 +27,7 @@
 
 int command_check_options(const struct command *c, uint8_t cc)
 {
-	if (c->cmd->flags & ~IX_FLAGS_ALL || cc >= IX_CC_COUNT)
+	if (!ix_flags_are_valid(c->cmd->flags) || cc >= IX_CC_COUNT)
 		return command_refuse(&c->side->core->stats->refused_state, -EINVAL);
 	return 0;
 }
@@ -154,7 +154,7 @@ static int command_setopt(struct command *c)
 {
 	struct core *core = c->side->core;
 	struct tcp_params params = {
-	    .flags = c->cmd->flags,
+	    .flags = conn_engine_flags(c->cmd->flags),
 	    .cc = c->cmd->setopt.cc,
 	    .user_timeout_ns = c->cmd->setopt.user_timeout_ms * NS_PER_MS,
 	};
@@ -163,7 +163,10 @@ static int command_setopt(struct command *c)
 	if (error < 0)
 		return error;
 	error = tcp_set_params(core->tcp, core->now, c->conn, &params);
-	return error < 0 ? command_refuse(&core->stats->refused_state, error) : 0;
+	if (error < 0)
+		return command_refuse(&core->stats->refused_state, error);
+	c->side->conns[c->conn].dscp = conn_dscp(c->cmd->flags);
+	return 0;
 }
 
 /* One row per operation: what does it, and in which phases of a connection it fits. */

@@ -89,6 +89,7 @@ static void begin(const struct command *c, uint32_t conn, const struct tcp_tuple
 	struct conn_record *rec = conn_record_open(side, conn, CONN_OPENING);
 
 	rec->cookie = c->cmd->cookie;
+	rec->dscp = conn_dscp(c->cmd->flags);
 	rec->iface = way->iface;
 	rec->neigh = way->neigh;
 	rec->route_generation = way->route_generation;
@@ -104,7 +105,7 @@ int command_connect(struct command *c)
 	struct client_side *side = c->side;
 	struct core *core = side->core;
 	struct tcp_params params = {
-	    .flags = c->cmd->flags,
+	    .flags = conn_engine_flags(c->cmd->flags),
 	    .cc = c->cmd->open.cc,
 	    .user_timeout_ns = c->cmd->open.user_timeout_ms * NS_PER_MS,
 	};

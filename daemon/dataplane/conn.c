@@ -75,6 +75,7 @@ void conn_on_open(void *ctx, uint32_t conn, uint32_t listener)
 	struct conn_record *rec = conn_record_open(side, conn, CONN_OPENING);
 
 	rec->listener = side->listener_of_engine[listener];
+	rec->dscp = conn_dscp(side->listeners[rec->listener].flags);
 	/* What arrives with or right after the last ACK of the handshake needs a place at once, so the client
 	 * is chosen now. When none can take the connection, there may be one at the end of the handshake. */
 	assign(side, conn, true);

@@ -303,7 +303,7 @@ static bool end(struct client_side *side, uint32_t conn, uint8_t reason)
 	}
 	if (rec->phase == CONN_OPENING)
 		rec->owed |= CONN_OWED_CONNECTED;
-	rec->dead_reason = reason;
+	rec->dead_reason = reason & 15u;
 	rec->owed |= CONN_OWED_DEAD;
 	conn_queue_push(side, &channel->owed, conn);
 	channel_mark_busy(channel);

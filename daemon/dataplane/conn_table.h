@@ -57,6 +57,17 @@ struct conn_local {
 };
 _Static_assert(sizeof(struct conn_local) == 64, "one cache line");
 
+/* Of a client's enum ix_flag: what is the engine's, and what conn_record.dscp becomes. */
+static inline uint16_t conn_engine_flags(uint32_t flags)
+{
+	return (uint16_t)(flags & ~(uint32_t)(IX_DSCP_MASK | IX_DSCP_GIVEN));
+}
+
+static inline uint8_t conn_dscp(uint32_t flags)
+{
+	return (uint8_t)((flags & (IX_DSCP_MASK | IX_DSCP_GIVEN)) >> IX_DSCP_SHIFT);
+}
+
 /* Takes the record of an engine index for a new connection; all fields are at their beginnings. */
 struct conn_record *conn_record_open(struct client_side *side, uint32_t conn, uint8_t phase);
 /* Frees a record or ghost: handles to it are stale from here on. It must be in no list. Of a ghost not from a

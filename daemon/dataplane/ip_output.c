@@ -70,7 +70,7 @@ int route_resolve(struct core *core, const struct tcp_tuple *tuple, struct conn_
 
 	if (r < 0 || hop->iface >= core->ip->ifaces_count)
 		return -ENETUNREACH;
-	record->iface = hop->iface;
+	record->iface = hop->iface & 15u;
 	record->route_generation = hop->generation;
 	record->neigh = mirror_neigh_find(core->mirror, hop->next_hop, hop->iface, hop->vlan);
 	if (record->neigh == MIRROR_NO_NEIGH || !mirror_neigh_mac(core->mirror, record->neigh, mac))
@@ -201,13 +201,21 @@ void ip_train_header_write(const struct core *core, const struct train *t, uint8
 	tcp_header_write(t->emit, header + t->tcp_off);
 }
 
-static void train_make(const struct runtime_config *config, struct train *t)
+/* The connection's own code point, else the configuration's. */
+static uint8_t code_point(const struct core *core, const struct tcp_emit *emit)
+{
+	uint8_t dscp = emit->conn == TCP_NONE ? 0 : core->conns[emit->conn].dscp;
+
+	return dscp & CONN_DSCP_GIVEN ? dscp & (uint8_t)~CONN_DSCP_GIVEN : core->config.dscp;
+}
+
+static void train_make(const struct core *core, struct train *t)
 {
 	t->ip_off = ETH_HEADER_BYTES + (t->way.vlan != 0 ? ETH_VLAN_BYTES : 0);
 	t->tcp_off = t->ip_off + IP4_HEADER_BYTES;
 	t->payload_off = t->tcp_off + TCP_HEADER_BYTES + t->emit->options_len;
-	t->traffic_class = (uint8_t)(config->dscp << 2 | (t->emit->ecn & 3));
-	t->ttl = config->ttl;
+	t->traffic_class = (uint8_t)(code_point(core, t->emit) << 2 | (t->emit->ecn & 3));
+	t->ttl = core->config.ttl;
 	train_sums_make(t);
 }
 
@@ -306,7 +314,7 @@ int64_t ip_output(void *ctx, const struct tcp_emit *emit)
 		core->stats->drop_tx_no_route++;
 		return r;
 	}
-	train_make(&core->config, &t);
+	train_make(core, &t);
 	if (t.payload_off + (emit->payload_len < emit->mss ? emit->payload_len : emit->mss) > PACKET_MAX)
 		return -EMSGSIZE;
 	large = ip_large_send(core, &t);

@@ -87,7 +87,7 @@ static int engine_listen(struct client_side *side, uint32_t listener)
 {
 	const struct listener_record *rec = &side->listeners[listener];
 	struct tcp_params params = {
-	    .flags = rec->flags,
+	    .flags = conn_engine_flags(rec->flags),
 	    .backlog = rec->backlog,
 	    .user_timeout_ns = rec->user_timeout_ms * NS_PER_MS,
 	    .cc = (uint8_t)rec->cc,

@@ -2,8 +2,8 @@
 /*
  * A server that does what its peers order, byte by byte, so that a test can bring a connection into any
  * state: `s` sends four bytes, `f` ends the sending direction, `c` closes, `r` resets; `1` to `3` choose
- * cubic, newreno and dctcp for the connection, `k` turns keepalives on. Every other byte is taken and
- * forgotten. orders.py does the same on the kernel.
+ * cubic, newreno and dctcp for the connection, `k` turns keepalives on, `d` takes the DiffServ code point 46.
+ * Every other byte is taken and forgotten. orders.py does the same on the kernel.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +31,14 @@ static void obey(struct ixev_conn *conn, char order)
 		ixev_abort(conn);
 		return;
 	case 'k':
+	case 'd':
 	case '1':
 	case '2':
 	case '3':
 		if (order == 'k')
 			options.flags = IX_KEEPALIVE;
+		else if (order == 'd')
+			options.flags = IX_DSCP(46);
 		else
 			options.cc = (uint8_t)(order - '0');
 		if (ixev_setopt(conn, &options) != 0)
@@ -91,12 +94,14 @@ int main(int argc, char **argv)
 	struct ix_addr local;
 
 	address = argc >= 2 ? argv[1] : "";
-	if (argc < 2 || argc > 3 || ix_addr_parse(address, &local) != 0) {
-		fprintf(stderr, "usage: ix-orders ADDRESS:PORT [CC]\n");
+	if (argc < 2 || argc > 4 || ix_addr_parse(address, &local) != 0) {
+		fprintf(stderr, "usage: ix-orders ADDRESS:PORT [CC [DSCP]]\n");
 		return 2;
 	}
-	if (argc == 3)
+	if (argc >= 3)
 		options.cc = (uint8_t)atoi(argv[2]);
+	if (argc == 4)
+		options.flags = IX_DSCP(atoi(argv[3]));
 	if (ix_open(NULL, &params, &client) != 0) {
 		fprintf(stderr, "%s\n", ix_open_reason());
 		return 1;

@@ -67,9 +67,39 @@ has_new_values() {
 	[ "$with" -gt 20 ] && [ "$without" = 0 ]
 }
 check "TTL and DSCP: all packets have them" has_new_values
+
 stop hold
 stop echo
 stop echo2
+
+# RFC 9293 MUST-48: a listener's own code point, and a connection's.
+serve own ix-orders "$IX_ADDR:7001" 0 10 || exit 1
+in_peer nft -f - <<-RULES
+	table inet own { chain in { type filter hook input priority 0;
+		tcp sport 7001 ip dscp 10 counter accept; tcp sport 7001 ip dscp 46 counter accept;
+		tcp sport 7001 counter; }; }
+RULES
+# own: packets with the listener's code point, with the connection's, and with others
+own() {
+	in_peer nft -j list chain inet own in | jq -r '[.. | .counter? // empty | .packets] | map(tostring) | join(" ")'
+}
+orders_twice() {
+	/usr/bin/python3 -c "
+import socket
+s = socket.create_connection(('$IX_ADDR', 7001), 30)
+for order in b's', b'ds', b's':
+    s.send(order)
+    assert s.recv(4, socket.MSG_WAITALL) == b'data'"
+}
+has_own_values() {
+	local listener connection others
+	read -r listener connection others <<<"$(own)"
+	echo "$listener packets with the listener's, $connection with the connection's, $others with others"
+	[ "$listener" -ge 2 ] && [ "$connection" -ge 2 ] && [ "$others" = 0 ]
+}
+check "DSCP: a connection takes another" in_peer bash -c "$(declare -f orders_twice); IX_ADDR=$IX_ADDR orders_twice"
+check "DSCP: packets have the listener's and then the connection's" has_own_values
+stop own
 
 # RFC 9293 MUST-27: the interval of keepalives is configurable.
 policy '"*:7000-7001"' 'batch = 48; tcp = { keepalive_idle_s = 1; };'

@@ -141,8 +141,22 @@ enum ix_flag {
 	 * with a SYN is taken. Connect: IX_OP_SEND_EARLY is allowed, and the SYN may carry its bytes. Such
 	 * bytes may arrive twice, as two connections: for requests that may be repeated only. */
 	IX_FAST_OPEN = 1 << 3,
-	IX_FLAGS_ALL = 15
+	/* IX_DSCP(n): the DiffServ code point of all that the connection sends, 0 to 63, in place of tcp.dscp in
+	 * ixd's configuration (RFC 9293 MUST-48, RFC 2474). A listener's is that of its connections. */
+	IX_DSCP_SHIFT = 8,
+	IX_DSCP_MASK = 63 << IX_DSCP_SHIFT,
+	IX_DSCP_GIVEN = 1 << 14,
+	IX_FLAGS_ALL = IX_NAGLE | IX_KEEPALIVE | IX_QUICKACK | IX_FAST_OPEN | IX_DSCP_MASK | IX_DSCP_GIVEN
 };
+
+/* For flags; of n only what fits. */
+#define IX_DSCP(n) ((uint16_t)(IX_DSCP_GIVEN | ((unsigned)(n) << IX_DSCP_SHIFT & IX_DSCP_MASK)))
+
+/* Whether flags are of those above: no unknown ones, and no code point without IX_DSCP_GIVEN. */
+static inline int ix_flags_are_valid(uint16_t flags)
+{
+	return !(flags & ~IX_FLAGS_ALL) && ((flags & IX_DSCP_GIVEN) || !(flags & IX_DSCP_MASK));
+}
 
 /* Why a connection ended, in IX_EV_DEAD. */
 enum ix_reason {

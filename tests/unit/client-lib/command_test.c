@@ -29,7 +29,7 @@ TestSuite(command, .init = setup, .fini = teardown);
 Test(command, listen_and_connect_carry_addresses_and_options)
 {
 	struct ix_options options = {
-	    .flags = IX_NAGLE | IX_KEEPALIVE, .cc = IX_CC_NEWRENO, .backlog = 77, .user_timeout_ms = 5000};
+	    .flags = IX_NAGLE | IX_DSCP(46), .cc = IX_CC_NEWRENO, .backlog = 77, .user_timeout_ms = 5000};
 	struct ix_addr local, remote, from;
 	struct ix_cmd cmd;
 
@@ -41,7 +41,7 @@ Test(command, listen_and_connect_carry_addresses_and_options)
 	cr_assert_eq(ix_last_seq(channel), 2);
 	ix_flush(channel);
 	cmd = fake_expect(&fake, 0, IX_OP_LISTEN);
-	cr_assert(cmd.cookie == 11 && cmd.seq == 1 && cmd.flags == (IX_NAGLE | IX_KEEPALIVE));
+	cr_assert(cmd.cookie == 11 && cmd.seq == 1 && cmd.flags == (IX_NAGLE | 0x6e00));
 	cr_assert(cmd.open.port == 80 && cmd.open.cc == IX_CC_NEWRENO && cmd.open.backlog == 77 &&
 		  cmd.open.user_timeout_ms == 5000);
 	cr_assert_eq(memcmp(cmd.open.addr, (uint8_t[16]){0}, 16), 0);
@@ -55,10 +55,12 @@ Test(command, refuses_what_no_ixd_would_take)
 {
 	struct ix_addr addr = {.port = 80};
 	struct ix_options bad_flags = {.flags = 0x8000}, bad_cc = {.cc = IX_CC_COUNT};
+	struct ix_options bad_dscp = {.flags = 46 << IX_DSCP_SHIFT};
 	struct ix_sg empty = {0}, outside = {.off = 1048576, .len = 1},
 		     overflow = {.off = UINT64_MAX, .len = 2};
 
 	cr_assert_eq(ix_listen(channel, 1, &addr, &bad_flags), -EINVAL);
+	cr_assert_eq(ix_listen(channel, 1, &addr, &bad_dscp), -EINVAL, "a code point that is not given");
 	cr_assert_eq(ix_listen(channel, 1, NULL, NULL), -EINVAL);
 	cr_assert_eq(ix_connect(channel, 1, &addr, NULL, &bad_cc), -EINVAL);
 	cr_assert_eq(ix_connect(channel, 1, &addr, &addr, NULL), -EINVAL, "a source port was taken");

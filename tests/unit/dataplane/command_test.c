@@ -164,6 +164,29 @@ Test(command, recv_done_beyond_what_was_told)
 		     -EINVAL, &rig->stats.refused_state);
 }
 
+Test(command, code_points)
+{
+	const struct conn_record *rec = rig->core.conns;
+	uint32_t conn = 0;
+
+	while (rec[conn].phase != CONN_OPEN)
+		conn++;
+	cr_expect_eq(rec[conn].dscp, 0);
+	expect_error(0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = IX_DSCP_MASK}, -EINVAL,
+		     &rig->stats.refused_state);
+	expect_error(0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = IX_DSCP(46) | 0x8000},
+		     -EINVAL, &rig->stats.refused_state);
+	cr_expect_eq(rec[conn].dscp, 0);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = IX_DSCP(46)});
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	cr_expect_eq(rec[conn].dscp, CONN_DSCP_GIVEN | 46);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_SETOPT, .handle = handle, .flags = IX_NAGLE});
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	cr_expect_eq(rec[conn].dscp, 0);
+}
+
 Test(command, operations_that_do_not_fit_the_state)
 {
 	const uint64_t *counter = &rig->stats.refused_state;

@@ -37,6 +37,8 @@ static void teardown(void)
 
 TestSuite(ip_output, .init = setup, .fini = teardown);
 
+static uint8_t code_point = 46;
+
 /* Every header field that is the same for all, and both checksums. Returns the TCP header. */
 static const uint8_t *packet_check(const uint8_t *at, uint32_t len)
 {
@@ -48,7 +50,7 @@ static const uint8_t *packet_check(const uint8_t *at, uint32_t len)
 	cr_assert_eq(ip[0], 0x45);
 	cr_assert_eq(load_be16(ip + 2), len - 14);
 	cr_assert_eq(load_be16(ip + 6), IP4_FLAG_DF);
-	cr_assert_eq(ip[1] >> 2, 46);
+	cr_assert_eq(ip[1] >> 2, code_point);
 	cr_assert_eq(ip[8], 47);
 	cr_assert_eq(ip[9], IP_PROTO_TCP);
 	cr_assert_eq(inet_checksum_fold(inet_checksum_add(0, ip, 20)), 0);
@@ -86,6 +88,27 @@ Test(ip_output, single_segment_without_payload)
 	cr_assert_eq(tcp[13], TCP_SYN | TCP_ACK);
 	cr_assert_arr_eq(tcp + 20, "abcdefghijkl", 12);
 	cr_assert_null(fixture_tx_take(&f, &len, NULL));
+}
+
+/* RFC 9293 MUST-48: the connection's own, none included, and ECN beside it as it is. */
+Test(ip_output, code_point_of_a_connection)
+{
+	static const uint8_t given[] = {0, 10, 63};
+	const uint8_t *at;
+	uint32_t len;
+
+	fixture_neigh_learn(&f);
+	for (unsigned i = 0; i < sizeof(given); i++) {
+		code_point = given[i];
+		f.core->conns[0].dscp = CONN_DSCP_GIVEN | code_point;
+		train.ecn = 2;
+		cr_assert_eq(ip_output(f.core, &train), 0);
+		xsk_tx_burst(f.core);
+		at = fixture_tx_take(&f, &len, NULL);
+		cr_assert_not_null(at);
+		packet_check(at, len);
+		cr_assert_eq(at[15] & 3, 2);
+	}
 }
 
 Test(ip_output, train_is_cut)
