@@ -30,8 +30,8 @@ bool tcp_sent_has_room(const struct tcp_engine *e, uint32_t conn)
 
 	if (count == 0)
 		return true;
-	/* Peers that split what was sent, by acknowledging every second byte, get less each: it takes dozens of
-	 * them to leave nothing for the others. */
+	/* Peers that split what was sent, by acknowledging every second byte, get less each: it takes dozens
+	 * of them to leave nothing for the others. */
 	left = e->limits.sent_records - e->sent_extra;
 	return left > 0 && (count < SENT_SHARE_MIN || count < left >> SENT_SHARE_SHIFT);
 }

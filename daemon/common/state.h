@@ -82,9 +82,9 @@ enum conn_owed {
  * the engine holds the index meanwhile. All stream offsets are 64-bit counts since the connection began. */
 struct conn_record {
 	/* first line: for every command, and to send */
-	uint32_t generation; /* of handles to this record; incremented when it is freed */
-	uint32_t client;     /* index of the client that has it, STATE_NONE before a knock is assigned */
-	uint32_t neigh;      /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
+	uint32_t generation;     /* of handles to this record; incremented when it is freed */
+	uint32_t client;         /* index of the client that has it, STATE_NONE before a knock is assigned */
+	uint32_t neigh;          /* mirror slot of the next hop, MIRROR_NO_NEIGH: look it up */
 	uint8_t phase;           /* enum conn_phase */
 	uint8_t owed;            /* enum conn_owed */
 	uint8_t dead_reason : 4; /* enum ix_reason */

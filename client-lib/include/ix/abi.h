@@ -141,8 +141,8 @@ enum ix_flag {
 	 * with a SYN is taken. Connect: IX_OP_SEND_EARLY is allowed, and the SYN may carry its bytes. Such
 	 * bytes may arrive twice, as two connections: for requests that may be repeated only. */
 	IX_FAST_OPEN = 1 << 3,
-	/* IX_DSCP(n): the DiffServ code point of all that the connection sends, 0 to 63, in place of tcp.dscp in
-	 * ixd's configuration (RFC 9293 MUST-48, RFC 2474). A listener's is that of its connections. */
+	/* IX_DSCP(n): the DiffServ code point of all that the connection sends, 0 to 63, in place of tcp.dscp
+	 * in ixd's configuration (RFC 9293 MUST-48, RFC 2474). A listener's is that of its connections. */
 	IX_DSCP_SHIFT = 8,
 	IX_DSCP_MASK = 63 << IX_DSCP_SHIFT,
 	IX_DSCP_GIVEN = 1 << 14,
