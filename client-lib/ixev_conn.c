@@ -442,6 +442,11 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 		if (is_heard(conn) && conn->handlers->on_soft_error)
 			conn->handlers->on_soft_error(conn, conn->arg, event->outcome);
 		return;
+	case IX_EV_URGENT:
+		conn->urgent_end = event->urgent_end;
+		if (is_heard(conn) && conn->handlers->on_urgent)
+			conn->handlers->on_urgent(conn, conn->arg);
+		return;
 	case IX_EV_DEAD:
 		if (event->reason == IX_REASON_CLOSED && outlives(conn))
 			return;

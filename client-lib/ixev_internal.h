@@ -120,8 +120,9 @@ struct ixev_conn {
 	const uint8_t *rx_base; /* what the parts' offsets count from */
 	uint8_t *rx_legacy;     /* own copy of what was unread when the connection ended */
 	struct queue rx;
-	size_t rx_bytes;  /* readable */
-	uint64_t rx_owed; /* consumed and not yet told */
+	size_t rx_bytes;               /* readable */
+	uint64_t rx_total, urgent_end; /* received, and urgent up to here, since the connection began */
+	uint64_t rx_owed;              /* consumed and not yet told */
 
 	struct tx_chunk *tx_chunks;
 	struct queue tx;

@@ -17,6 +17,7 @@ bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 		if (last->off + last->len == off && last->len <= UINT32_MAX - len) {
 			last->len += len;
 			conn->rx_bytes += len;
+			conn->rx_total += len;
 			return true;
 		}
 	}
@@ -26,7 +27,15 @@ bool rx_add(struct ixev_conn *conn, uint64_t off, uint32_t len)
 	conn->rx_parts = parts;
 	conn->rx_parts[queue_place(&conn->rx, conn->rx.count++)] = (struct rx_part){off, len};
 	conn->rx_bytes += len;
+	conn->rx_total += len;
 	return true;
+}
+
+IX_EXPORT uint64_t ixev_urgent(const struct ixev_conn *conn)
+{
+	uint64_t taken = conn->rx_total - conn->rx_bytes;
+
+	return conn->urgent_end > taken ? conn->urgent_end - taken : 0;
 }
 
 bool rx_inherit(struct ixev_conn *conn)

@@ -222,6 +222,11 @@ struct tcp_ops {
 	/* The peer's FIN has arrived in order; nothing more will be readable. */
 	void (*on_eof)(void *ctx, uint32_t conn);
 
+	/* The peer says that the bytes before stream offset end_off, which may not have arrived yet, are
+	 * urgent (RFC 9293 section 3.8.5, RFC 6093). Told for each segment that says so; whether it is more
+	 * than before the user knows. May be NULL: nobody wants to know. */
+	void (*on_urgent)(void *ctx, uint32_t conn, uint64_t end_off);
+
 	/* Something is in the connection's way that may pass; the engine goes on trying, and tells so that
 	 * the user may give up sooner (RFC 9293 section 3.9.1.8, MUST-47). May be NULL: nobody wants to know.
 	 */

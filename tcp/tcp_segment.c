@@ -184,6 +184,8 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->ack = get32(p + 8);
 	s->flags = get16(p + 12) & 0x1ff;
 	s->window = get16(p + 14);
+	if (s->flags & TCP_URG)
+		s->urgent = get16(p + 18);
 	s->payload = p + header;
 	s->payload_len = packet->len - header;
 	s->ecn = packet->ecn & 3;

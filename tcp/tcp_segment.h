@@ -35,6 +35,7 @@ struct tcp_segment {
 	const uint8_t *fast_open; /* into the packet */
 	uint32_t ts_val, ts_ecr;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* wire values */
+	uint32_t urgent;                         /* with TCP_URG: the pointer */
 
 	/* Positions, once the connection is known: first and one past the last (SYN and FIN count). */
 	int64_t pos, end, ack_pos;

@@ -26,6 +26,7 @@
 	X(dsack_in, "duplicate SACKs received (RFC 2883)")                                                   \
 	X(dup_acks_in, "duplicate acknowledgements received")                                                \
 	X(ooo_segments_in, "segments received out of order")                                                 \
+	X(urgent_in, "segments received that point to urgent data")                                          \
 	X(zero_window_probes, "probes of a closed window sent")                                              \
 	X(zero_windows_in, "times a peer closed its window")                                                 \
 	X(keepalive_probes, "keepalive probes sent")                                                         \

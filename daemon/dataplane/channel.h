@@ -97,6 +97,7 @@ struct client_side {
 	struct core *core;
 	struct conn_record *conns; /* [conns_max], by index in the engine */
 	struct conn_local *local;  /* same indexes */
+	uint64_t *urgent;          /* same indexes: with CONN_HAS_URGENT, as last told; else untouched */
 	uint32_t conns_max;
 	uint32_t conns_live;       /* records of connections that the engine has */
 	uint32_t ghosts;           /* of those that it has forgotten */

@@ -199,6 +199,22 @@ void conn_on_eof(void *ctx, uint32_t conn)
 	event_owe(side, conn);
 }
 
+/* RFC 9293 MUST-32: when there was none pending, or the pointer moves on. */
+void conn_on_urgent(void *ctx, uint32_t conn, uint64_t end_off)
+{
+	struct client_side *side = ((struct core *)ctx)->clients;
+	struct conn_record *rec = &side->conns[conn];
+	struct conn_local *loc = &side->local[conn];
+
+	/* What was given back is urgent no more; after close nobody asks. */
+	if (rec->phase > CONN_OPEN || end_off <= rec->rx_done_off ||
+	    ((loc->flags & CONN_HAS_URGENT) && end_off <= side->urgent[conn]))
+		return;
+	side->urgent[conn] = end_off;
+	loc->flags |= CONN_HAS_URGENT | CONN_OWES_URGENT;
+	event_owe(side, conn);
+}
+
 void conn_on_soft_error(void *ctx, uint32_t conn, enum tcp_soft_error what)
 {
 	struct client_side *side = ((struct core *)ctx)->clients;

@@ -31,6 +31,7 @@ bool conn_rx_store(void *ctx, uint32_t conn, uint64_t off, const uint8_t *data, 
 void conn_on_readable(void *ctx, uint32_t conn, uint64_t end_off);
 void conn_on_acked(void *ctx, uint32_t conn, uint64_t acked_off);
 void conn_on_eof(void *ctx, uint32_t conn);
+void conn_on_urgent(void *ctx, uint32_t conn, uint64_t end_off);
 void conn_on_soft_error(void *ctx, uint32_t conn, enum tcp_soft_error what);
 bool conn_on_dead(void *ctx, uint32_t conn, enum tcp_reason reason);
 

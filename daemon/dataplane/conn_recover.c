@@ -57,6 +57,12 @@ static int allocate(struct client_side *side)
 		return -ENOMEM;
 	}
 	table_mark(side->local, side->conns_max * sizeof(*side->local));
+	side->urgent = mmap(NULL, side->conns_max * sizeof(*side->urgent), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (side->urgent == MAP_FAILED) {
+		side->urgent = NULL;
+		return -ENOMEM;
+	}
 	side->listener_engine = calloc(IXD_LISTENERS_MAX, sizeof(*side->listener_engine));
 	side->listener_of_engine = calloc(IXD_LISTENERS_MAX, sizeof(*side->listener_of_engine));
 	if (!side->listener_engine || !side->listener_of_engine)
@@ -101,6 +107,8 @@ void client_side_fini(struct core *core)
 	ephemeral_fini(side);
 	if (side->local)
 		munmap(side->local, side->conns_max * sizeof(*side->local));
+	if (side->urgent)
+		munmap(side->urgent, side->conns_max * sizeof(*side->urgent));
 	free(side->listener_engine);
 	free(side->listener_of_engine);
 	free(side);

@@ -33,6 +33,8 @@ enum conn_want {
 	CONN_IS_HALF_OPEN = 1 << 6, /* its reservation counts in rx_pool.half_open */
 	CONN_IS_GHOST = 1 << 7,     /* the engine holds the index for it */
 	CONN_IS_HELD = 1 << 8,      /* of these, its handle is still good: see conn_is_held() */
+	CONN_HAS_URGENT = 1 << 9,   /* client_side.urgent is its */
+	CONN_OWES_URGENT = 1 << 10, /* and the client has not heard of it */
 };
 
 struct conn_local {

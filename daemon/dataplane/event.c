@@ -180,6 +180,21 @@ static bool post_soft_errors(struct channel *channel, uint32_t conn)
 	       post_flag(channel, conn, CONN_OWED_UNANSWERED, post_unanswered);
 }
 
+static bool post_urgent(struct channel *channel, uint32_t conn)
+{
+	struct conn_local *loc = &channel->side->local[conn];
+	struct ix_event *event;
+
+	if (!(loc->flags & CONN_OWES_URGENT))
+		return true;
+	if (!has_room(channel))
+		return false;
+	loc->flags &= (uint16_t)~CONN_OWES_URGENT;
+	event = event_post(channel, IX_EV_URGENT, channel->side->conns[conn].cookie);
+	event->urgent_end = channel->side->urgent[conn];
+	return true;
+}
+
 bool event_post_conn(struct channel *channel, uint32_t conn)
 {
 	struct client_side *side = channel->side;
@@ -194,8 +209,8 @@ bool event_post_conn(struct channel *channel, uint32_t conn)
 	if (rec->phase <= CONN_OPEN && !post_soft_errors(channel, conn))
 		return false;
 	/* Before accept nothing is told; it waits in the totals and in `owed`. After close nobody asks. */
-	if (rec->phase == CONN_OPEN &&
-	    (!post_recv(channel, conn) || !post_flag(channel, conn, CONN_OWED_EOF, post_eof)))
+	if (rec->phase == CONN_OPEN && (!post_urgent(channel, conn) || !post_recv(channel, conn) ||
+					!post_flag(channel, conn, CONN_OWED_EOF, post_eof)))
 		return false;
 	if (!(rec->owed & CONN_OWED_DEAD) || conn_is_held(rec)) {
 		conn_queue_remove(side, &channel->owed, conn);

@@ -317,6 +317,12 @@ static void do_soft(struct script *s)
 		       (uint64_t)script_number(s));
 }
 
+static void do_urgent(struct script *s)
+{
+	script_compare(s, "urgent", s->rig->urgent_count, (uint64_t)script_number(s));
+	script_compare(s, "urgent", s->rig->urgent_off, (uint64_t)script_number(s));
+}
+
 static void do_noevent(struct script *s)
 {
 	if (rig_next_event(s->rig))
@@ -520,6 +526,7 @@ static const struct {
     {"event", do_event, true},
     {"noevent", do_noevent, true},
     {"soft", do_soft, true},
+    {"urgent", do_urgent, true},
     {"state", do_state, true},
     {"stat", do_stat, true},
     {"iss", do_iss, true},

@@ -84,6 +84,8 @@ void script_do_in(struct script *s)
 			seg.len = (uint32_t)script_number(s);
 		else if (strcmp(w, "win") == 0)
 			seg.window = (uint16_t)script_number(s);
+		else if (strcmp(w, "urgent") == 0)
+			seg.urgent = (uint16_t)script_number(s);
 		else if (strcmp(w, "mss") == 0)
 			seg.mss = (uint16_t)script_number(s);
 		else if (strcmp(w, "wscale") == 0)

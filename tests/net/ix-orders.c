@@ -3,7 +3,8 @@
  * A server that does what its peers order, byte by byte, so that a test can bring a connection into any
  * state: `s` sends four bytes, `f` ends the sending direction, `c` closes, `r` resets; `1` to `3` choose
  * cubic, newreno and dctcp for the connection, `k` turns keepalives on, `d` takes the DiffServ code point 46.
- * Every other byte is taken and forgotten. orders.py does the same on the kernel.
+ * `u` prints how many of the bytes behind it are urgent. Every other byte is taken and forgotten. orders.py
+ * does the same on the kernel, but for `d` and `u`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,13 @@
 #include <ix/ixev.h>
 
 static const char *address;
+
+static void say_urgent(struct ixev_conn *conn, void *arg)
+{
+	(void)arg;
+	printf("urgent: %llu\n", (unsigned long long)ixev_urgent(conn));
+	fflush(stdout);
+}
 
 static void obey(struct ixev_conn *conn, char order)
 {
@@ -29,6 +37,9 @@ static void obey(struct ixev_conn *conn, char order)
 		return;
 	case 'r':
 		ixev_abort(conn);
+		return;
+	case 'u':
+		say_urgent(conn, NULL);
 		return;
 	case 'k':
 	case 'd':
@@ -60,7 +71,7 @@ static void on_readable(struct ixev_conn *conn, void *arg)
 			obey(conn, orders[i]);
 }
 
-static const struct ixev_handlers handlers = {.on_readable = on_readable};
+static const struct ixev_handlers handlers = {.on_readable = on_readable, .on_urgent = say_urgent};
 
 static int on_accept(struct ixev_listener *listener, struct ixev_conn *conn, void *arg)
 {

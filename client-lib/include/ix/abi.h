@@ -126,6 +126,7 @@ enum ix_event_type {
 	IX_EV_DEAD,
 	IX_EV_SOFT_ERROR, /* something is in the connection's way that may pass; to be ignored, or to give up
 			   */
+	IX_EV_URGENT,     /* the peer calls bytes urgent, up to a place in the stream */
 	IX_EV_COUNT
 };
 
@@ -231,6 +232,7 @@ struct ix_event {
 		uint64_t handle;      /* knock, connected, error; listening: the listener's handle */
 		uint64_t off;         /* recv: in the RX arena, from rx_off */
 		uint64_t acked_total; /* sent: bytes acknowledged since the connection began */
+		uint64_t urgent_end;  /* urgent: so many bytes since the connection began, and no more, are */
 	};
 	union {
 		struct { /* knock, connected */
@@ -268,6 +270,11 @@ IX_STATIC_ASSERT(sizeof(struct ix_event) == 64, "one cache line");
  * segments, and -ETIMEDOUT for three retransmissions in vain. It comes between connect and IX_EV_DEAD, for an
  * accepted connection between accept and IX_EV_DEAD, several of a kind perhaps as one (RFC 9293
  * section 3.9.1.8).
+ *
+ * IX_EV_URGENT: of the bytes since the connection began, received and read or not, those before urgent_end
+ * are urgent (RFC 9293 section 3.8.5). They come by IX_EV_RECV like all others, after this event or before
+ * it; it says nothing of where they begin, and an application that has no use for it ignores it (RFC 6093).
+ * It comes again when the place moves on, at most once for what has arrived together.
  *
  * IX_EV_DEAD carries the handle as well: a connection that ends before it was accepted has no cookie yet (0).
  * A connect that fails after it was begun is answered by IX_EV_CONNECTED with a negative outcome and then

@@ -48,6 +48,9 @@ struct ixev_handlers {
 	/* Something is in the connection's way that may pass, and ends nothing: -EHOSTUNREACH, an ICMP error;
 	 * -ETIMEDOUT, three retransmissions in vain. Who does not want to wait calls ixev_abort(). */
 	void (*on_soft_error)(struct ixev_conn *conn, void *arg, int error);
+	/* The peer calls bytes urgent that were not so before: ixev_urgent(). They are read like all others,
+	 * in their place, and may not have come yet. Protocols of today have no use for this (RFC 6093). */
+	void (*on_urgent)(struct ixev_conn *conn, void *arg);
 };
 
 struct ixev_listener_handlers {
@@ -129,6 +132,10 @@ bool ixev_is_eof(const struct ixev_conn *conn);
 
 /* Bytes that can be read. */
 size_t ixev_readable(const struct ixev_conn *conn);
+
+/* So many of the bytes to be read next, some of which may be yet to come, are urgent; 0: none (RFC 9293
+ * MUST-33). */
+uint64_t ixev_urgent(const struct ixev_conn *conn);
 
 /* Points *data at the oldest bytes, in place, and returns how many follow each other there; 0 when none.
  * Valid until consumed, or dead. */

@@ -104,6 +104,33 @@ Test(ixev_conn, soft_errors_are_told_until_close)
 	cr_expect_eq(rig.heard.softs, 1);
 }
 
+Test(ixev_conn, urgent_bytes_are_counted_down)
+{
+	uint64_t cookie = rig_accepted(10);
+	struct ix_event event = {.type = IX_EV_URGENT, .cookie = cookie, .urgent_end = 7};
+
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 0);
+	fake_post_recv(&rig.fake, 1, cookie, 0, "abc", 3);
+	fake_post(&rig.fake, 1, &event);
+	rig_turn();
+	cr_expect_eq(rig.heard.urgents, 1);
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 7);
+	ixev_consume(rig.heard.conn, 2);
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 5);
+	fake_post_recv(&rig.fake, 1, cookie, 3, "defghi", 6);
+	rig_turn();
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 5);
+	ixev_consume(rig.heard.conn, 5);
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 0);
+	ixev_consume(rig.heard.conn, 2);
+	cr_expect_eq(ixev_urgent(rig.heard.conn), 0);
+	ixev_close(rig.heard.conn);
+	event.urgent_end = 100;
+	fake_post(&rig.fake, 1, &event);
+	rig_turn();
+	cr_expect_eq(rig.heard.urgents, 1, "told after close");
+}
+
 Test(ixev_conn, shutdown_is_said_once_and_receiving_goes_on)
 {
 	uint64_t cookie = rig_accepted(10);

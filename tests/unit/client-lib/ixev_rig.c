@@ -77,8 +77,15 @@ static void on_soft_error(struct ixev_conn *conn, void *arg, int error)
 	rig.heard.error = error;
 }
 
-const struct ixev_handlers rig_handlers = {on_open, on_readable, on_writable,  on_sent,
-					   on_eof,  on_dead,     on_soft_error};
+static void on_urgent(struct ixev_conn *conn, void *arg)
+{
+	(void)conn;
+	(void)arg;
+	rig.heard.urgents++;
+}
+
+const struct ixev_handlers rig_handlers = {on_open, on_readable, on_writable,   on_sent,
+					   on_eof,  on_dead,     on_soft_error, on_urgent};
 
 static void on_listening(struct ixev_listener *listener, void *arg, int outcome)
 {

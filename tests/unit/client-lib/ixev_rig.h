@@ -18,7 +18,7 @@ struct ixev_rig {
 	struct ixev_loop *loop;
 	/* What the handlers of the connection under test heard. */
 	struct {
-		unsigned accepts, opens, readables, writables, sents, eofs, deads, softs;
+		unsigned accepts, opens, readables, writables, sents, eofs, deads, softs, urgents;
 		enum ix_reason reason;
 		int error, outcome;
 		struct ixev_conn *conn;

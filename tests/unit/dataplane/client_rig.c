@@ -209,6 +209,7 @@ static const struct tcp_ops our_ops = {
     .on_readable = conn_on_readable,
     .on_acked = conn_on_acked,
     .on_eof = conn_on_eof,
+    .on_urgent = conn_on_urgent,
     .on_soft_error = conn_on_soft_error,
     .on_dead = conn_on_dead,
 };

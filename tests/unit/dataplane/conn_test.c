@@ -106,6 +106,65 @@ Test(conn, soft_errors_are_told_once_each_and_end_nothing)
 	expect_clean();
 }
 
+/* RFC 9293 MUST-32: when the place moves on, and not for what was taken. */
+Test(conn, urgent_data_is_told_when_it_grows)
+{
+	struct ix_event event;
+	uint32_t peer, conn;
+	uint64_t handle = rig_open(rig, 77, &peer);
+
+	conn = only_conn();
+	conn_on_urgent(&rig->core, conn, 10);
+	conn_on_urgent(&rig->core, conn, 12);
+	rig_turn(rig);
+	event = rig_expect(rig, 0, IX_EV_URGENT);
+	cr_expect_eq(event.urgent_end, 12);
+	cr_expect_eq(event.cookie, 77);
+	rig_expect_none(rig, 0);
+	conn_on_urgent(&rig->core, conn, 12);
+	conn_on_urgent(&rig->core, conn, 3);
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	rig_peer_send(rig, peer, 20);
+	rig_turn(rig);
+	rig_expect(rig, 0, IX_EV_RECV);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_RECV_DONE, .handle = handle, .recv_done = {.bytes = 20}});
+	rig_turn(rig);
+	conn_on_urgent(&rig->core, conn, 20);
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	conn_on_urgent(&rig->core, conn, 21);
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_URGENT).urgent_end, 21);
+	close_both(handle, peer, 77);
+	expect_clean();
+	/* The next connection in the same place has none. */
+	handle = rig_open(rig, 78, &peer);
+	cr_assert_eq(only_conn(), conn);
+	conn_on_urgent(&rig->core, conn, 5);
+	rig_turn(rig);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_URGENT).urgent_end, 5);
+	close_both(handle, peer, 78);
+	expect_clean();
+}
+
+Test(conn, urgent_data_before_accept_is_told_after_it)
+{
+	uint64_t handle;
+
+	rig_peer_connect(rig);
+	rig_turn(rig);
+	handle = rig_expect(rig, 0, IX_EV_KNOCK).handle;
+	conn_on_urgent(&rig->core, only_conn(), 9);
+	rig_turn(rig);
+	rig_expect_none(rig, 0);
+	rig_cmd(rig, 0, (struct ix_cmd){.op = IX_OP_ACCEPT, .handle = handle, .accept = {.cookie = 77}});
+	rig_turn(rig);
+	rig_expect(rig, 0, IX_EV_SENT);
+	cr_expect_eq(rig_expect(rig, 0, IX_EV_URGENT).urgent_end, 9);
+	rig_expect_none(rig, 0);
+}
+
 Test(conn, soft_errors_before_accept_are_nobodys)
 {
 	uint64_t handle;

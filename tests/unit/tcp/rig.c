@@ -153,6 +153,15 @@ static void on_eof(void *ctx, uint32_t conn)
 	note(ctx, RIG_EOF, conn, 0);
 }
 
+static void on_urgent(void *ctx, uint32_t conn, uint64_t end_off)
+{
+	struct rig *r = ctx;
+
+	(void)conn;
+	r->urgent_count++;
+	r->urgent_off = end_off;
+}
+
 static void on_soft_error(void *ctx, uint32_t conn, enum tcp_soft_error what)
 {
 	(void)conn;
@@ -174,6 +183,7 @@ static const struct tcp_ops ops = {
     .on_readable = on_readable,
     .on_acked = on_acked,
     .on_eof = on_eof,
+    .on_urgent = on_urgent,
     .on_soft_error = on_soft_error,
     .on_dead = on_dead,
 };
@@ -331,6 +341,7 @@ void rig_input(struct rig *r, const struct rig_segment *s)
 	    .options_len = options_len,
 	};
 	wire_header_write(p, &header);
+	wire_put16(p + 18, s->urgent);
 	memset(p + 20 + options_len, 'x', s->len);
 	packet.len = 20u + options_len + s->len;
 	tcp_input(r->engine, now(r), &packet);

@@ -30,6 +30,7 @@ struct rig_segment {
 	uint64_t payload_off;
 	uint16_t window;
 	uint16_t flags;
+	uint16_t urgent; /* in: the pointer */
 	uint8_t ecn;
 	uint16_t mss;   /* option; 0: none */
 	uint8_t wscale; /* TCP_NO_WSCALE: none */
@@ -83,6 +84,7 @@ struct rig {
 	struct rig_event events[RIG_EVENTS];
 	unsigned event_count, event_seen;
 	uint64_t soft_errors[TCP_SOFT_COUNT]; /* how often each was told */
+	uint64_t urgent_count, urgent_off;    /* how often, and the latest */
 	uint8_t stored[RIG_STREAM_BYTES];     /* how often each byte was stored */
 	bool refuse_store, refuse_path;
 	bool holds_dead;    /* what on_dead() answers */
