@@ -342,6 +342,17 @@ static void take_out_of_order(struct tcp_engine *e, uint32_t conn, const struct 
 	sacks_refill(e, conn);
 }
 
+/* Is the octet with this number waiting in a range? */
+static bool is_text_at(struct tcp_engine *e, uint32_t conn, int64_t pos)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+	uint32_t node = e->links[conn].ooo_head;
+
+	while (node != TCP_NONE && widen(c, node_at(e, conn, node)->end) <= pos)
+		node = node_at(e, conn, node)->next;
+	return node != TCP_NONE && widen(c, node_at(e, conn, node)->start) <= pos;
+}
+
 void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -351,7 +362,10 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 
 	if ((c->flags & CONN_FIN_SEEN) && end > widen(c, c->rcv_fin))
 		end = widen(c, c->rcv_fin); /* nothing follows a FIN */
-	if ((s->flags & TCP_FIN) && !(c->flags & CONN_FIN_SEEN) && data_end <= c->rcv_adv) {
+	/* What came first is kept, as with text: where text is already there is no FIN, and rcv_nxt, which
+	 * will pass over it, would never be at its number. */
+	if ((s->flags & TCP_FIN) && !(c->flags & CONN_FIN_SEEN) && data_end <= c->rcv_adv &&
+	    !is_text_at(e, conn, data_end)) {
 		c->rcv_fin = (uint32_t)data_end;
 		c->flags |= CONN_FIN_SEEN;
 	}
