@@ -353,6 +353,37 @@ static bool is_text_at(struct tcp_engine *e, uint32_t conn, int64_t pos)
 	return node != TCP_NONE && widen(c, node_at(e, conn, node)->start) <= pos;
 }
 
+/* RFC 9293 section 3.10.7.4, sixth check. The pointer is the number of the byte behind the urgent ones, as
+ * all stacks have it (RFC 6093 section 3.1), and counts from the sequence number, that of a SYN too; the
+ * bytes themselves stay in line. */
+static void note_urgent(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
+{
+	const struct tcp_conn *c = tcp_conn_at(e, conn);
+	int64_t end = tcp_seq_unwrap(s->seq, c->irs, c->rcv_nxt) + tcp_segment_urgent(s);
+
+	e->stats->urgent_in++;
+	if (end > 1 && e->ops->on_urgent && !(c->flags & CONN_CLOSED))
+		e->ops->on_urgent(e->ctx, conn, tcp_seq_off(end));
+}
+
+/* What few segments have. */
+static __attribute__((noinline)) void note_flags(struct tcp_engine *e, uint32_t conn,
+						 const struct tcp_segment *s)
+{
+	struct tcp_conn *c = tcp_conn_at(e, conn);
+	int64_t data_end = s->pos + s->payload_len;
+
+	if (s->flags & TCP_URG)
+		note_urgent(e, conn, s);
+	/* What came first is kept, as with text: where text is already there is no FIN, and rcv_nxt, which
+	 * will pass over it, would never be at its number. */
+	if ((s->flags & TCP_FIN) && !(c->flags & CONN_FIN_SEEN) && data_end <= c->rcv_adv &&
+	    !is_text_at(e, conn, data_end)) {
+		c->rcv_fin = (uint32_t)data_end;
+		c->flags |= CONN_FIN_SEEN;
+	}
+}
+
 void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
@@ -362,13 +393,8 @@ void tcp_data_input(struct tcp_engine *e, uint32_t conn, const struct tcp_segmen
 
 	if ((c->flags & CONN_FIN_SEEN) && end > widen(c, c->rcv_fin))
 		end = widen(c, c->rcv_fin); /* nothing follows a FIN */
-	/* What came first is kept, as with text: where text is already there is no FIN, and rcv_nxt, which
-	 * will pass over it, would never be at its number. */
-	if ((s->flags & TCP_FIN) && !(c->flags & CONN_FIN_SEEN) && data_end <= c->rcv_adv &&
-	    !is_text_at(e, conn, data_end)) {
-		c->rcv_fin = (uint32_t)data_end;
-		c->flags |= CONN_FIN_SEEN;
-	}
+	if (s->flags & (TCP_FIN | TCP_URG))
+		note_flags(e, conn, s);
 	if (s->payload_len == 0) {
 		/* Out of order, too (RFC 5681 section 4.2). */
 		if ((s->flags & TCP_FIN) && s->pos > c->rcv_nxt) {

@@ -174,26 +174,12 @@ static __attribute__((noinline)) void note_ecn(struct tcp_engine *e, uint32_t co
 		c->flags |= CONN_ECE_OWED;
 }
 
-/* RFC 9293 section 3.10.7.4, sixth check. The pointer is the number of the byte behind the urgent ones, as
- * all stacks have it (RFC 6093 section 3.1); the bytes themselves stay in line. */
-static __attribute__((noinline)) void note_urgent(struct tcp_engine *e, uint32_t conn,
-						  const struct tcp_segment *s)
-{
-	int64_t end = s->pos + s->urgent;
-
-	e->stats->urgent_in++;
-	if (end > 1 && e->ops->on_urgent && !(tcp_conn_at(e, conn)->flags & CONN_CLOSED))
-		e->ops->on_urgent(e->ctx, conn, tcp_seq_off(end));
-}
-
 /* Payload where the state still receives. False: the connection is gone. */
 static bool input_payload(struct tcp_engine *e, uint32_t conn, const struct tcp_segment *s)
 {
 	struct tcp_conn *c = tcp_conn_at(e, conn);
 	int64_t before = c->rcv_nxt;
 
-	if (s->flags & TCP_URG)
-		note_urgent(e, conn, s);
 	if (s->payload_len > 0 && (c->flags & CONN_CLOSED) && s->pos + s->payload_len > c->rcv_nxt) {
 		/* RFC 9293 section 3.6.1 and RFC 2525 section 2.17: nobody will ever read this; say so. */
 		tcp_emit_rst(e, conn);
@@ -201,7 +187,7 @@ static bool input_payload(struct tcp_engine *e, uint32_t conn, const struct tcp_
 		return false;
 	}
 	/* Data first: an ACK that must go before this segment's own says nothing of its mark. */
-	if (s->payload_len > 0 || (s->flags & TCP_FIN))
+	if (s->payload_len > 0 || (s->flags & (TCP_FIN | TCP_URG)))
 		tcp_data_input(e, conn, s);
 	if (c->options & TCP_INFO_ECN)
 		note_ecn(e, conn, s);

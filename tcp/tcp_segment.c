@@ -184,8 +184,7 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->ack = get32(p + 8);
 	s->flags = get16(p + 12) & 0x1ff;
 	s->window = get16(p + 14);
-	if (s->flags & TCP_URG)
-		s->urgent = get16(p + 18);
+	s->header = p;
 	s->payload = p + header;
 	s->payload_len = packet->len - header;
 	s->ecn = packet->ecn & 3;
@@ -201,6 +200,11 @@ bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet)
 	s->ts_val = 0;
 	s->ts_ecr = 0;
 	return read_options(s, p + TCP_HEADER_BYTES, header - TCP_HEADER_BYTES);
+}
+
+uint16_t tcp_segment_urgent(const struct tcp_segment *s)
+{
+	return (uint16_t)get16(s->header + 18);
 }
 
 uint8_t tcp_options_write_ts(uint8_t *out, uint32_t ts_val, uint32_t ts_ecr)

@@ -16,7 +16,8 @@
 
 struct tcp_segment {
 	struct tcp_tuple tuple;
-	const uint8_t *payload; /* into the packet; valid during the call */
+	const uint8_t *header; /* into the packet, as all pointers here; valid during the call */
+	const uint8_t *payload;
 	uint32_t payload_len;
 	uint32_t seq, ack; /* wire values */
 	uint32_t window;   /* as on the wire, not scaled */
@@ -35,7 +36,6 @@ struct tcp_segment {
 	const uint8_t *fast_open; /* into the packet */
 	uint32_t ts_val, ts_ecr;
 	struct tcp_range sacks[TCP_SACK_BLOCKS]; /* wire values */
-	uint32_t urgent;                         /* with TCP_URG: the pointer */
 
 	/* Positions, once the connection is known: first and one past the last (SYN and FIN count). */
 	int64_t pos, end, ack_pos;
@@ -43,6 +43,8 @@ struct tcp_segment {
 
 /* Fills *s. False: not well-formed (RFC 9293 sections 3.1, 3.2). */
 bool tcp_segment_parse(struct tcp_segment *s, const struct tcp_packet *packet);
+/* The pointer of a segment with URG: it counts from the sequence number. */
+uint16_t tcp_segment_urgent(const struct tcp_segment *s);
 /* Just the tuple; the packet must have 4 bytes at least. */
 void tcp_segment_tuple(struct tcp_tuple *tuple, const struct tcp_packet *packet);
 
