@@ -443,6 +443,8 @@ void conn_event(struct ev_core *core, struct ixev_conn *conn, const struct ix_ev
 			conn->handlers->on_soft_error(conn, conn->arg, event->outcome);
 		return;
 	case IX_EV_URGENT:
+		if (event->urgent_end <= conn->urgent_end)
+			return; /* a dataplane that was restarted may tell again what is known */
 		conn->urgent_end = event->urgent_end;
 		if (is_heard(conn) && conn->handlers->on_urgent)
 			conn->handlers->on_urgent(conn, conn->arg);

@@ -117,6 +117,9 @@ Test(ixev_conn, urgent_bytes_are_counted_down)
 	cr_expect_eq(ixev_urgent(rig.heard.conn), 7);
 	ixev_consume(rig.heard.conn, 2);
 	cr_expect_eq(ixev_urgent(rig.heard.conn), 5);
+	fake_post(&rig.fake, 1, &event);
+	rig_turn();
+	cr_expect_eq(rig.heard.urgents, 1, "known, and told again");
 	fake_post_recv(&rig.fake, 1, cookie, 3, "defghi", 6);
 	rig_turn();
 	cr_expect_eq(ixev_urgent(rig.heard.conn), 5);
