@@ -17,6 +17,16 @@ static unsigned direction_of(const struct sim_app *a, bool is_sending)
 	return a->is_client == is_sending ? 0 : 1;
 }
 
+/* Our engine sends no urgent data; its peers may, so a few of its segments claim to have some. Which ones,
+ * their numbers say. Nothing else may change by it. */
+static void call_urgent(uint8_t *p)
+{
+	if (wire_get32(p + 4) % 64 != 7 || (p[13] & (TCP_SYN | TCP_RST)))
+		return;
+	p[13] |= TCP_URG;
+	wire_put16(p + 18, (uint16_t)wire_get32(p + 4));
+}
+
 /* One segment of a train, as the layer below would cut it. */
 static void send_segment(struct sim_host *h, const struct tcp_emit *t, const struct wire_cut *cut)
 {
@@ -27,6 +37,7 @@ static void send_segment(struct sim_host *h, const struct tcp_emit *t, const str
 		sim_app_pattern(h->sim, h->apps[t->conn].port, direction_of(&h->apps[t->conn], true),
 				t->payload_off + cut->at, p + header, cut->len);
 	sim_check_sent(h->sim, h->index, p, header + cut->len);
+	call_urgent(p);
 	sim_network_send(h->sim, h->index, p, header + cut->len, t->ecn);
 }
 
