@@ -22,7 +22,8 @@
 #define TS_SACK       0x10u
 #define TS_ECN        0x20u
 
-static const uint16_t mss_table[8] = {216, 536, 1188, 1300, 1400, 1440, 1460, 8960};
+/* Rounded down only. The first is what no connection goes below (tcp_conn.h). */
+static const uint16_t mss_table[8] = {TCP_MSS_MIN, 536, 1188, 1300, 1400, 1440, 1460, 8960};
 
 static uint32_t mss_index(uint16_t mss)
 {
